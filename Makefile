@@ -1,0 +1,57 @@
+# make demo   train a small model on generated shapes and show what it finds
+# make test   lint, then every test
+# Both build .venv first, and reuse it while pyproject.toml and setup.py stay as they are.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# The first of these that runs, can make environments, and is one TensorFlow publishes for; or
+# name one: make test PYTHON=/path/to/python
+PYTHONS := python3 python3.13 python3.12 python3.11 python3.10 python
+NEWEST  := $(if $(PYTHON),(3, 99),(3, 13))
+USABLE  := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= $(NEWEST))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    train on generated shapes, then detect (five minutes after installation)"
+	@echo "make test    lint and tests"
+	@echo "make lint    lint alone"
+	@echo "make clean   remove $(VENV) and what builds leave behind"
+
+$(STAMP): pyproject.toml setup.py mrcnn_imgaug.pth
+	@set -e; chosen=""; \
+	for python in $(if $(PYTHON),"$(PYTHON)",$(PYTHONS)); do \
+	    if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then chosen="$$python"; break; fi; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+	    echo "mrcnn needs Python 3.10 to 3.13 with its venv module; none of these is one:" >&2; \
+	    echo "    $(or $(PYTHON),$(PYTHONS))" >&2; \
+	    echo "Name one with: make test PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	fi; \
+	echo "== environment: $(VENV) from $$($$chosen --version)"; \
+	"$$chosen" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=64" wheel
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+# imgaug asks for an OpenCV that needs a display; the headless one is here already.
+	$(BIN)/python -m pip install --quiet six imageio shapely
+	$(BIN)/python -m pip install --quiet --no-deps imgaug
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python samples/shapes/demo.py
+
+lint: $(STAMP)
+	@echo "== lint"
+	$(BIN)/python -m ruff check .
+
+test: lint
+	@echo "== tests"
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,49 @@
+"""Mask R-CNN on Keras 3, with the interface of Matterport's.
+
+    from mrcnn import MaskRCNN, Config, Dataset
+
+The names are fetched on first use, so that `import mrcnn` and `from mrcnn import utils` stay
+quick and load no TensorFlow. Matterport's own paths work too: `mrcnn.config`, `mrcnn.model`,
+`mrcnn.utils`, `mrcnn.visualize`.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "MaskRCNN": "mrcnn.engine.mask_rcnn",
+    "Config": "mrcnn.config",
+    "Dataset": "mrcnn.data.dataset",
+    "DataGenerator": "mrcnn.data.generator",
+}
+_ON_TENSORFLOW = ("MaskRCNN", "DataGenerator")
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name):
+    """Imports a public name from its home on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mrcnn' has no attribute {name!r}")
+    if name in _ON_TENSORFLOW:
+        importlib.import_module("mrcnn._versions").check_versions()
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+def _help_imgaug():
+    """Scripts may import imgaug after this package; see CONTRIBUTING.md, "The .pth file"."""
+    try:
+        hook = importlib.import_module("mrcnn_imgaug_hook")
+    except ImportError:
+        return
+    hook.install()
+
+
+_help_imgaug()

@@ -1,0 +1,354 @@
+"""Config: every knob of the model, why it is there, and the check of its value.
+
+A script subclasses Config and overrides what it needs, then makes one instance:
+
+    class ShapesConfig(Config):
+        NAME = "shapes"
+        NUM_CLASSES = 1 + 3
+
+    config = ShapesConfig()
+
+Names and defaults are Matterport's; the block "added here" at the end is this library's own.
+Values may also be changed on the instance; `MaskRCNN` validates what it is given.
+(Longer than other files here: most of it is the knobs, and they belong in one place.)
+"""
+
+import difflib
+import inspect
+import math
+import types
+import warnings
+
+import numpy as np
+
+from mrcnn import _config_checks as checks
+from mrcnn import _config_json as as_json
+
+NEAR_MISS = 0.85  # how alike two names are before one is taken for a slip of the other
+
+
+class _Derived:
+    """A value computed from other knobs on each access, until somebody assigns it.
+
+    It defines no `__set__`, so an assignment on an instance or in a subclass simply wins, and
+    deleting that assignment brings the computed value back.
+    """
+
+    def __init__(self, compute):
+        self.compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else self.compute(instance)
+
+
+class Config:
+    """All settings of one model; subclass it and override.
+
+    Raises:
+        ValueError: on construction and from `validate()`, one line per unusable value, each
+            naming the knob, the value received and the nearest valid one.
+
+    A name that looks like a slip of a known knob (`NUM_CLASES`) is warned about, once a class;
+    attributes of a script's own (`LR_DECAY`, `DATA_ROOT`) pass in silence.
+    """
+
+    # --- the run ---------------------------------------------------------------------------
+    # Names the log folder and the checkpoint files, so that runs do not mix.
+    NAME = None
+    # Devices to train on; together with IMAGES_PER_GPU it gives the batch size.
+    GPU_COUNT = 1
+    # Images a device takes at once. Memory sets the bound; start low at 1024 px and go up.
+    IMAGES_PER_GPU = 2
+    # An "epoch" is this many steps, whatever the size of the data set: it sets how often a
+    # checkpoint is written and the validation is run.
+    STEPS_PER_EPOCH = 1000
+    # Validation batches after each epoch. More of them steady the curve and cost time.
+    VALIDATION_STEPS = 50
+
+    # --- backbone and pyramid --------------------------------------------------------------
+    # resnet18, resnet34, resnet50, resnet101, a Keras model, or a callable that builds one.
+    # The larger ones find more and run slower; 18 and 34 are for machines without a GPU.
+    BACKBONE = "resnet101"
+    # Only for a callable BACKBONE whose feature sizes do not follow from BACKBONE_STRIDES:
+    # takes an image shape, answers [levels, (height, width)].
+    COMPUTE_BACKBONE_SHAPE = None
+    # Image pixels per feature-map cell at P2..P6. Fixed by the network, anchors build on it.
+    BACKBONE_STRIDES = [4, 8, 16, 32, 64]
+    # Channels of every pyramid level: the width of all that follows.
+    TOP_DOWN_PYRAMID_SIZE = 256
+    # Width of the two dense layers that decide an object's class and box.
+    FPN_CLASSIF_FC_LAYERS_SIZE = 1024
+
+    # --- classes ---------------------------------------------------------------------------
+    # Background is a class too (id 0): one class to find means NUM_CLASSES = 2.
+    NUM_CLASSES = 1
+
+    # --- region proposals ------------------------------------------------------------------
+    # Side of the square anchor at each level, in pixels of the molded image. Objects much
+    # smaller than the first entry have no anchor to start from.
+    RPN_ANCHOR_SCALES = (32, 64, 128, 256, 512)
+    # Width over height of the anchors in each place: tall, square, wide.
+    RPN_ANCHOR_RATIOS = [0.5, 1, 2]
+    # 1 puts anchors on every cell of the feature map, 2 on every other one.
+    RPN_ANCHOR_STRIDE = 1
+    # Proposals that overlap a better one by more than this are dropped. Raise it when
+    # training starves for proposals, as crowded images do.
+    RPN_NMS_THRESHOLD = 0.7
+    # Anchors an image contributes to the proposal losses; the rest would drown the few
+    # positive ones.
+    RPN_TRAIN_ANCHORS_PER_IMAGE = 256
+    # Best anchors, by score, that reach the suppression: its cost grows with their number.
+    PRE_NMS_LIMIT = 6000
+    # Proposals left after it. Training samples from them; inference runs the heads on all.
+    POST_NMS_ROIS_TRAINING = 2000
+    POST_NMS_ROIS_INFERENCE = 1000
+
+    # --- images and masks going in ---------------------------------------------------------
+    # Ground-truth masks are cut to their box and shrunk: 100 full-size masks of one large
+    # image fill gigabytes. Costs a little sharpness.
+    USE_MINI_MASK = True
+    # Height and width of such a mask.
+    MINI_MASK_SHAPE = (56, 56)
+    # How an image gets its network size: "square" scales and pads to IMAGE_MAX_DIM squared;
+    # "pad64" scales up to IMAGE_MIN_DIM and pads each side to a multiple of 64; "crop" cuts
+    # random squares of IMAGE_MIN_DIM, for training; "none" leaves it as it is.
+    IMAGE_RESIZE_MODE = "square"
+    # The shorter side is enlarged to at least this, unless the longer would pass the maximum.
+    IMAGE_MIN_DIM = 800
+    # The longer side never exceeds this, in "square" mode. Memory grows with its square.
+    IMAGE_MAX_DIM = 1024
+    # A least enlargement, applied even where the sides are long enough already: 2.0 doubles
+    # each image, for sets of many tiny objects. 0 asks for none.
+    IMAGE_MIN_SCALE = 0
+    # Colour channels: 3 for RGB, 1 for grey, 4 with depth, n for spectral images.
+    IMAGE_CHANNEL_COUNT = 3
+    # Subtracted from each channel, to centre the input where the pretrained weights expect it.
+    MEAN_PIXEL = np.array([123.7, 116.8, 103.9])
+
+    # --- heads: what they see and how they are trained -------------------------------------
+    # Rois an image sends to the heads in training. With more of them the positives run out
+    # and background takes over, which is why this is below the 512 of the paper.
+    TRAIN_ROIS_PER_IMAGE = 200
+    # Share of positives among them (one to two, as in the paper).
+    ROI_POSITIVE_RATIO = 0.33
+    # Side of the feature patch cut for the class and box heads.
+    POOL_SIZE = 7
+    # Side of the patch cut for the mask head: half of MASK_SHAPE, which decides. Kept since
+    # scripts set it; leave it at 14 and set MASK_SHAPE alone.
+    MASK_POOL_SIZE = 14
+    # Height and width of the predicted masks. Larger ones draw finer outlines, slower.
+    MASK_SHAPE = [28, 28]
+    # Objects of one image used in training; beyond that a random choice of them is.
+    MAX_GT_INSTANCES = 100
+    # The network learns box offsets divided by these, so that all four have a like spread.
+    RPN_BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
+    BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
+
+    # --- what detect() keeps ---------------------------------------------------------------
+    # Objects reported per image, at most.
+    DETECTION_MAX_INSTANCES = 100
+    # Objects the classifier is less sure of than this are not reported.
+    DETECTION_MIN_CONFIDENCE = 0.7
+    # Two objects of one class that overlap by more than this count as one.
+    DETECTION_NMS_THRESHOLD = 0.3
+
+    # --- optimisation ----------------------------------------------------------------------
+    # Far below the paper's 0.02, which belongs to a batch of 16 images: with one or two a
+    # step, fine-tuning from trained weights diverges at that rate.
+    LEARNING_RATE = 0.001
+    LEARNING_MOMENTUM = 0.9
+    # Pulls weights towards zero so that they do not fit noise; not applied to batch-norm.
+    WEIGHT_DECAY = 0.0001
+    # What each loss counts in the sum that is minimised; a loss left out counts 1.
+    LOSS_WEIGHTS = dict.fromkeys(checks.LOSS_NAMES, 1.0)
+    # False trains the heads on rois of the script's own (the input `input_roi`) in place of
+    # the network's proposals, to study one half without the other.
+    USE_RPN_ROIS = True
+    # Batch-norm: False keeps the stored statistics, right for small batches of large images;
+    # None follows Keras (batch statistics while training); True always uses those of the batch.
+    TRAIN_BN = False
+    # Gradients are scaled down when their global norm exceeds this, against loss explosions.
+    # None turns it off.
+    GRADIENT_CLIP_NORM = 5.0
+
+    # --- added here ------------------------------------------------------------------------
+    # An integer makes a run repeat itself: weights, order of images, augmentation, sampling.
+    SEED = None
+    # "sgd", "adam", "adamw", or a callable (learning_rate, config) -> Keras optimizer. SGD is
+    # Matterport's; AdamW gets further in few steps when training from scratch.
+    OPTIMIZER = "sgd"
+    # None holds the rate, "cosine" lowers it to zero over the run, a callable (step) -> factor
+    # does anything else.
+    LR_SCHEDULE = None
+    # Steps over which the rate climbs from zero at the start: fresh heads on a trained
+    # backbone give wild gradients at first.
+    WARMUP_STEPS = 0
+    # Checkpoints kept on disk: 0 keeps all, N keeps the best and the last N.
+    CHECKPOINT_KEEP = 0
+    # Channels inside the proposal network and inside the mask head. Fewer make small models
+    # for small images; released weights need these defaults.
+    RPN_CONV_CHANNELS = 512
+    MASK_CONV_CHANNELS = 256
+    # Images without any object teach the model what to leave alone. False skips them.
+    TRAIN_ON_EMPTY = True
+    # Threads that load images while the model works. None picks by the machine, 0 loads in
+    # the main thread.
+    LOADER_WORKERS = None
+
+    @_Derived
+    def BATCH_SIZE(self):  # noqa: N802
+        """Images per training step over all devices."""
+        return self.IMAGES_PER_GPU * self.GPU_COUNT
+
+    @_Derived
+    def IMAGE_SHAPE(self):  # noqa: N802
+        """The molded image's [H, W, C] as an int array; for "pad64" and "none" the largest."""
+        crop = self.IMAGE_RESIZE_MODE == "crop"
+        side = self.IMAGE_MIN_DIM if crop else self.IMAGE_MAX_DIM
+        return np.array([side, side, self.IMAGE_CHANNEL_COUNT])
+
+    @_Derived
+    def IMAGE_META_SIZE(self):  # noqa: N802
+        """Length of an image_meta row: id, two shapes, window, scale, one entry per class."""
+        return 1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES
+
+    @_Derived
+    def BACKBONE_SHAPES(self):  # noqa: N802
+        """Feature-map (height, width) of each pyramid level for IMAGE_SHAPE, [L, 2] int."""
+        if self.COMPUTE_BACKBONE_SHAPE is not None:
+            return np.asarray(self.COMPUTE_BACKBONE_SHAPE(self.IMAGE_SHAPE))
+        height, width = self.IMAGE_SHAPE[:2]
+        return np.array([[math.ceil(height / stride), math.ceil(width / stride)]
+                         for stride in self.BACKBONE_STRIDES])
+
+    def __init__(self):
+        for cls in type(self).__mro__:
+            if cls not in Config.__mro__:
+                for name in vars(cls):
+                    self._warn_near_miss(name)
+        self.validate()
+
+    def __init_subclass__(cls, **kwargs):
+        """Lets a plain function in a class body be a knob's value instead of a method."""
+        super().__init_subclass__(**kwargs)
+        cls._warned = set()
+        for knob in KNOBS:
+            value = vars(cls).get(knob)
+            if isinstance(value, types.FunctionType):
+                if next(iter(inspect.signature(value).parameters), None) != "self":
+                    setattr(cls, knob, staticmethod(value))
+
+    def __setattr__(self, name, value):
+        self._warn_near_miss(name)
+        super().__setattr__(name, value)
+
+    _warned = set()
+
+    def _warn_near_miss(self, name):
+        if name.startswith("_") or name in self._warned or hasattr(Config, name):
+            return
+        if any(name.startswith(f"{knob}_") or name.endswith(f"_{knob}") for knob in KNOBS):
+            return  # LEARNING_RATE_HEADS is somebody's own knob, not a slip
+        close = difflib.get_close_matches(name.upper(), KNOBS, n=1, cutoff=NEAR_MISS)
+        if close:
+            self._warned.add(name)
+            warnings.warn(f"{type(self).__name__}.{name} is not a knob of Config and has no "
+                          f"effect; did you mean {close[0]}?", stacklevel=3)
+
+    @property
+    def mean_pixel(self):
+        """MEAN_PIXEL as a float array [IMAGE_CHANNEL_COUNT].
+
+        One number counts for every channel. Three numbers with more channels than that leave
+        the others the average of the three; with fewer channels that average stands for each.
+        """
+        mean, count = np.atleast_1d(np.asarray(self.MEAN_PIXEL, float)), self.IMAGE_CHANNEL_COUNT
+        if len(mean) == count:
+            return mean
+        return np.append(mean if len(mean) < count else [], np.full(count, mean.mean()))[:count]
+
+    @property
+    def mask_pool_shape(self):
+        """(height, width) of the patch cut for the mask head, which doubles it."""
+        return self.MASK_SHAPE[0] // 2, self.MASK_SHAPE[1] // 2
+
+    def is_assigned(self, name):
+        """False for a derived value that is still computed from other knobs."""
+        return not (name in DERIVED and name not in vars(self)
+                    and isinstance(inspect.getattr_static(type(self), name), _Derived))
+
+    def validate(self):
+        """Checks every knob.
+
+        Raises:
+            ValueError: with one line `KNOB = value: must be ...; nearest valid: ...` for each
+                value that cannot work.
+        """
+        found = checks.problems(self)
+        if found:
+            raise ValueError("\n".join(found))
+
+    def _values(self):
+        """Knobs and a script's own attributes by sorted name; no methods, no private names."""
+        own = {name for name in dir(self)
+               if not name.startswith("_") and not hasattr(Config, name)
+               and not isinstance(inspect.getattr_static(self, name), property)}
+        values = {name: getattr(self, name) for name in sorted(own.union(KNOBS))}
+        return {name: value for name, value in values.items()
+                if name in KNOBS or not callable(value)}
+
+    def display(self):
+        """Prints a table of all values, sorted by name."""
+        values = self._values()
+        width = max(map(len, values)) + 2
+        print("\nConfigurations:")
+        for name, value in values.items():
+            print(f"{name:{width}}{value}")
+        print()
+
+    def to_dict(self):
+        """Every value by name, in types that JSON holds.
+
+        Arrays and tuples become lists; a callable becomes {"callable": "module:name"}. A
+        script's own attributes are included where JSON can hold them.
+        """
+        return as_json.encode_values(self._values(), KNOBS)
+
+    @classmethod
+    def from_dict(cls, values, **given):
+        """An instance with the values of `to_dict()`.
+
+        Args:
+            values: what `to_dict()` answered, possibly through JSON.
+            **given: knobs to use in place of the stored ones, such as BACKBONE=my_backbone
+                for one that was a callable. A callable that is not given back raises a
+                ValueError naming it as soon as it is called, not before.
+
+        Raises:
+            TypeError: if `values` is not a dict.
+            ValueError: from `validate()`.
+        """
+        if not isinstance(values, dict):
+            raise TypeError(f"Config.from_dict expects a dict, received {type(values).__name__}")
+        config = cls()
+        decoded = as_json.decode_values(values, {knob: vars(Config)[knob] for knob in KNOBS})
+        for name, value in {**decoded, **given}.items():
+            if name not in DERIVED or name in given:
+                setattr(config, name, value)
+        for name in DERIVED:
+            if name in decoded and name not in given and config._differs(name, decoded[name]):
+                setattr(config, name, decoded[name])
+        config.validate()
+        return config
+
+    def _differs(self, name, stored):
+        """True where a stored derived value is not what the knobs give, so was assigned."""
+        lost = isinstance(self.COMPUTE_BACKBONE_SHAPE, as_json.MissingCallable)
+        if name == "BACKBONE_SHAPES" and lost:
+            return True  # nothing can compute it any more: its last answer stays
+        return not np.array_equal(stored, getattr(self, name))
+
+
+KNOBS = tuple(name for name in vars(Config) if name.isupper())
+DERIVED = tuple(name for name in KNOBS if isinstance(vars(Config)[name], _Derived))

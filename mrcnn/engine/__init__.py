@@ -1,0 +1,1 @@
+"""Weights, checkpoints, training and inference: what happens around the network."""

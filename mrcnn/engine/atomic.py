@@ -1,0 +1,101 @@
+"""Write a file whole or not at all: temporary name, fsync, rename."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STALE_SECONDS = 24 * 3600  # another machine's leftover is not touched before this age
+_TEMP_NAME = re.compile(r"^\..+\.(?P<host>[A-Za-z0-9_-]+)-(?P<pid>\d+)\.tmp$")
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", socket.gethostname()) or "host"
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path in the same folder; rename it to `path` on success.
+
+    The rename is atomic and both the file and its folder are synchronised to disk, so
+    after a crash `path` holds the old content or the new one, never a part.
+
+    Args:
+        path: the final path; its folder is created when missing.
+
+    Yields:
+        The path to write to. The body must have closed the file when it ends. When the
+        body raises, the temporary file is removed and `path` stays as it was.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temp = target.with_name(f".{target.name}.{_host()}-{os.getpid()}.tmp")
+    try:
+        yield temp
+        sync_file(temp)
+        os.replace(temp, target)
+        sync_folder(target.parent)
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def sync_file(path: str | os.PathLike) -> None:
+    """Force the content of a closed file to disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+    """Force a folder's names to disk, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders; its rename is journalled
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems refuse; nothing more can be done
+        pass
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> list[Path]:
+    """Delete temporary files that killed processes left in `folder`.
+
+    A file of this machine goes when its process no longer lives; one of another machine
+    when it is older than a day.
+
+    Returns:
+        The deleted paths.
+    """
+    removed = []
+    for path in Path(folder).glob(".*.tmp"):
+        match = _TEMP_NAME.match(path.name)
+        if match and _is_stale(path, match["host"], int(match["pid"])):
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def _is_stale(path: Path, host: str, pid: int) -> bool:
+    if host == _host():
+        return not _alive(pid)
+    try:
+        return time.time() - path.stat().st_mtime > STALE_SECONDS
+    except OSError:  # gone meanwhile
+        return False
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives and belongs to somebody else
+        return True
+    return True

@@ -1,0 +1,73 @@
+"""What happens around each epoch and step of training."""
+
+import importlib.util
+import math
+import os
+
+import keras
+
+from mrcnn.engine.checkpoints import prune_checkpoints, save_checkpoint
+
+
+class CheckpointSaver(keras.callbacks.Callback):
+    """Write a checkpoint after every epoch, whole or not at all.
+
+    Args:
+        pattern: path with a place for `epoch`.
+        config: Config, kept in the file.
+        class_names: list kept in the file.
+        keep: Config.CHECKPOINT_KEEP.
+    """
+
+    def __init__(self, pattern, config, class_names, keep=0):
+        super().__init__()
+        self.pattern, self.config, self.class_names, self.keep = pattern, config, class_names, keep
+        self.epoch = 0  # the last one that is safe on disk
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save weights, configuration, optimizer state and this epoch's losses."""
+        save_checkpoint(
+            self.pattern.format(epoch=epoch + 1),
+            self.model,
+            config=self.config,
+            class_names=self.class_names,
+            epoch=epoch + 1,
+            optimizer=self.model.optimizer,
+            logs=logs,
+        )
+        self.epoch = epoch + 1
+        if self.keep:
+            prune_checkpoints(os.path.dirname(self.pattern), self.keep)
+
+
+class NonFiniteLoss(keras.callbacks.Callback):
+    """Stop at the first loss that is NaN or infinite, and name the images that gave it.
+
+    Args:
+        feed: TrainingFeed, which knows the images of each batch.
+    """
+
+    def __init__(self, feed):
+        super().__init__()
+        self.feed = feed
+        self.step = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Check the running losses."""
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if bad:
+            images = ", ".join(self.feed.images_of_batch(self.step))
+            raise FloatingPointError(
+                f"step {self.step + 1}: {', '.join(bad)} became NaN or infinite on the images "
+                f"{images}. Check their annotations; if they are sound, lower LEARNING_RATE "
+                "or set WARMUP_STEPS."
+            )
+        self.step += 1
+
+
+def default_callbacks(feed, saver, log_dir):
+    """Checkpoints, the NaN guard, and TensorBoard where it is installed."""
+    callbacks = [NonFiniteLoss(feed), saver]
+    if importlib.util.find_spec("tensorboard"):
+        callbacks.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
+    return callbacks

@@ -1,0 +1,374 @@
+"""`MaskRCNN`: the model people hold in their hands. Each method is told where it is done."""
+
+import collections
+import os
+import threading
+
+import keras
+import numpy as np
+
+from mrcnn import kernels
+from mrcnn.data.anchoring import config_anchors
+from mrcnn.engine import inference, layer_selection, run_folders, training
+from mrcnn.engine.checkpoints import read_checkpoint_meta
+from mrcnn.engine.console import log
+from mrcnn.engine.downloads import imagenet_weights_path
+from mrcnn.engine.optimizers import build_optimizer
+from mrcnn.engine.stale_config import ConfigSnapshot
+from mrcnn.engine.weights import load_weights_by_name
+from mrcnn.geometry import boxes as box_geometry
+from mrcnn.geometry import molding
+from mrcnn.nets.assembly import build_model
+
+
+class MaskRCNN:
+    """Mask R-CNN in one of two modes, with Matterport's methods.
+
+    Args:
+        mode: "training" or "inference".
+        config: Config instance.
+        model_dir: folder for logs and checkpoints.
+
+    Attributes:
+        keras_model: the functional keras.Model.
+        epoch: epochs done, counted over the whole run.
+        log_dir: folder of this run (made when training starts).
+        checkpoint_path: checkpoint name of this run with a place for `epoch`.
+        class_names: from the training set or the checkpoint; None if unknown.
+
+    Raises:
+        ValueError: unknown mode, or a knob that cannot work.
+        TypeError: `config` is a class, or no Config.
+    """
+
+    def __init__(self, mode, config, model_dir="logs"):
+        if mode not in ("training", "inference"):
+            raise ValueError(f"mode = {mode!r}: expected 'training' or 'inference'")
+        if isinstance(config, type):
+            raise TypeError(f"config: expected an instance, received the class {config.__name__}()")
+        config.validate()
+        kernels.prepare_devices()
+        if config.SEED is not None:
+            keras.utils.set_random_seed(config.SEED)
+        self.mode, self.config, self.model_dir = mode, config, os.fspath(model_dir)
+        self.class_names = None
+        self.resume_from = None
+        self._anchors = {}
+        self._lock = threading.Lock()
+        self._forward = None
+        self._built_with = ConfigSnapshot(config)
+        self.set_log_dir()
+        self.keras_model = build_model(mode, config)
+
+    # ---- weights and runs -------------------------------------------------------------
+
+    @classmethod
+    def from_checkpoint(cls, path, mode="inference", model_dir="logs", **knobs):
+        """Rebuild a model from a checkpoint written here: config, class names, epoch, weights.
+
+        Args:
+            path: `.h5` file.
+            mode: "inference", or "training" to go on where it stopped.
+            model_dir: as the constructor.
+            **knobs: Config knobs to set instead of the stored ones (a BACKBONE that was a
+                callable must be given here).
+
+        Returns:
+            MaskRCNN.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file holds weights only (a Matterport file, say).
+        """
+        meta = read_checkpoint_meta(path)
+        if meta is None or not meta.config:
+            raise ValueError(
+                f"{path} holds weights but no configuration: build MaskRCNN with your own "
+                "Config and call load_weights"
+            )
+        from mrcnn.config import Config
+
+        config = Config.from_dict(meta.config, **knobs)
+        model = cls(mode, config, model_dir)
+        model.load_weights(path, by_name=True)
+        return model
+
+    def load_weights(self, filepath, by_name=False, exclude=None, verbose=0):
+        """Load a legacy HDF5 file (Matterport's, an old port's, or written here).
+
+        Args:
+            filepath: the file.
+            by_name: match layers by name; False matches by order, as Keras did, and needs
+                the very same architecture.
+            exclude: layer names to leave out ("heads" for those that depend on the number
+                of classes); implies by_name.
+            verbose: 1 prints what was loaded.
+
+        Returns:
+            LoadReport (loaded, skipped, missing, unused).
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file does not fit; nothing was loaded. The message says what would.
+        """
+        report = load_weights_by_name(
+            self.keras_model,
+            filepath,
+            exclude=exclude or (),
+            mode=self.mode,
+            by_name=by_name or bool(exclude),
+            verbose=verbose,
+        )
+        meta = read_checkpoint_meta(filepath)
+        if meta is not None:
+            self.class_names = meta.class_names or self.class_names
+        self.set_log_dir(filepath)
+        complete = meta is not None and not report.missing and not report.skipped
+        self.resume_from = filepath if complete and self.mode == "training" else None
+        return report
+
+    def get_imagenet_weights(self):
+        """Download (once) the ImageNet weights of the ResNet; returns the file's path."""
+        return imagenet_weights_path(self.config.BACKBONE)
+
+    def find_last(self):
+        """Path of the newest checkpoint of the newest run in `model_dir`.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        return run_folders.find_last_checkpoint(self.model_dir, self._name)
+
+    def set_log_dir(self, model_path=None):
+        """Name this run's folder: a new one, or that of the checkpoint to go on from."""
+        run = run_folders.run_of_checkpoint(model_path) if model_path else None
+        if run is None:
+            self.epoch = 0
+            self.log_dir = run_folders.new_run_folder(self.model_dir, self._name)
+        else:
+            self.log_dir, self.epoch = run
+        self.checkpoint_path = run_folders.checkpoint_pattern(self.log_dir, self._name)
+
+    @property
+    def _name(self):
+        return str(self.config.NAME or "model")
+
+    # ---- training ---------------------------------------------------------------------
+
+    def train(
+        self,
+        train_dataset,
+        val_dataset,
+        learning_rate,
+        epochs,
+        layers,
+        augmentation=None,
+        custom_callbacks=None,
+        no_augmentation_sources=None,
+    ):
+        """Train up to `epochs`, counted from the beginning of the run.
+
+        Args:
+            train_dataset: prepared Dataset.
+            val_dataset: prepared Dataset, or None.
+            learning_rate: number, or a Keras schedule.
+            epochs: total; calling again with more goes on from there.
+            layers: "heads", "3+", "4+", "5+", "all", or a regular expression.
+            augmentation: imgaug augmenter, or function (image, mask, rng) -> (image, mask).
+            custom_callbacks: list of Keras callbacks.
+            no_augmentation_sources: sources whose images stay as they are.
+
+        Returns:
+            Keras History, or None if nothing was left to train.
+
+        Raises:
+            ValueError: wrong mode, dataset, layers or knob; or a bad image, which is named.
+            FloatingPointError: a loss became NaN; the images are named.
+            PermissionError: the log folder cannot be written.
+        """
+        self._need("training")
+        self._built_with.warn_of_changes(self.config)
+        return training.train(
+            self,
+            train_dataset,
+            val_dataset,
+            learning_rate,
+            epochs,
+            layers,
+            augmentation,
+            custom_callbacks,
+            no_augmentation_sources,
+        )
+
+    def compile(self, learning_rate, momentum):
+        """Attach losses, weight decay and optimizer."""
+        self._need("training")
+        optimizer, decay = build_optimizer(self.config, learning_rate, momentum)
+        self.keras_model.configure_losses(self.config.LOSS_WEIGHTS, decay)
+        self.keras_model.compile(optimizer=optimizer, jit_compile=False)
+
+    def set_trainable(self, layer_regex, keras_model=None, indent=0, verbose=1):
+        """Freeze all layers but those whose name matches; returns the names trained."""
+        names = layer_selection.set_trainable(keras_model or self.keras_model, layer_regex)
+        if verbose:
+            log(f"{' ' * indent}{len(names)} layers will be trained")
+        return names
+
+    def get_trainable_layers(self):
+        """Layers that hold weights, nested models opened."""
+        return layer_selection.trainable_layers(self.keras_model)
+
+    def find_trainable_layer(self, layer):
+        """The layer inside a wrapper, or the layer itself."""
+        while isinstance(layer, keras.layers.Wrapper):
+            layer = layer.layer
+        return layer
+
+    # ---- inference --------------------------------------------------------------------
+
+    def detect(self, images, verbose=0):
+        """Find objects in any number of images of any sizes.
+
+        Args:
+            images: list of [H0, W0, C] arrays (uint8 RGB as a rule).
+            verbose: 1 prints what goes in.
+
+        Returns:
+            List, one dict an image: "rois" [N, (y1, x1, y2, x2)] int32 pixels, "class_ids"
+            [N] int32, "scores" [N] float32, "masks" [H0, W0, N] bool; best score first.
+
+        Raises:
+            TypeError, ValueError: an image that is none, by its place in the list.
+        """
+        self._need("inference")
+        images = inference.check_images(images, self.config)
+        molded = [inference.mold_one(image, self.config) for image in images]
+        shapes = [m[0].shape for m in molded]
+        results = [None] * len(images)
+        for group in inference.batches(shapes, self.config.BATCH_SIZE):
+            batch = [np.stack([molded[i][part] for i in group]) for part in (0, 1, 2)]
+            originals = [images[i].shape for i in group]
+            found = self._detect_batch(*batch, originals, verbose)
+            for i, result in zip(group, found, strict=True):
+                results[i] = result
+        return results
+
+    def detect_molded(self, molded_images, image_metas, verbose=0):
+        """`detect` for images that are molded already; results are in molded pixels.
+
+        Args:
+            molded_images: [B, H, W, C] float32, or a list of [H, W, C] of one shape.
+            image_metas: [B, M].
+            verbose: as `detect`.
+
+        Returns:
+            As `detect`, with boxes and masks relative to the molded image.
+        """
+        self._need("inference")
+        molded, metas = np.asarray(molded_images), np.asarray(image_metas)
+        height, width = molded.shape[1:3]
+        windows = np.tile(np.array([0, 0, height, width]), (len(molded), 1))
+        originals = [molded.shape[1:]] * len(molded)
+        return self._detect_batch(molded, metas, windows, originals, verbose)
+
+    def _detect_batch(self, molded, metas, windows, originals, verbose):
+        anchors = self.get_anchors(molded.shape[1:])
+        anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
+        if verbose:
+            inference.log_batch(molded, molded, metas, anchors)
+        outputs = self.forward(molded, metas, anchors)
+        detections, masks = outputs[0], outputs[3]
+        inference.warn_of_limit(detections, self.config.DETECTION_MAX_INSTANCES)
+        return inference.results_of(detections, masks, originals, molded.shape[1:], windows)
+
+    def forward(self, molded_images, image_metas, anchors):
+        """Run the network, compiled once for all sizes; safe from several threads.
+
+        Args:
+            molded_images: [B, H, W, C]; image_metas: [B, M]; anchors: [B, A, 4] normalised.
+
+        Returns:
+            The outputs of `keras_model` as numpy arrays.
+        """
+        function = self._compiled()
+        arrays = (np.asarray(a, np.float32) for a in (molded_images, image_metas, anchors))
+        return [np.asarray(output) for output in function(*arrays)]
+
+    def _compiled(self):
+        """The compiled network, made anew when a detection knob has changed since."""
+        with self._lock:
+            self._built_with.warn_of_changes(self.config)
+            layer = self.keras_model.get_layer("mrcnn_detection")
+            if layer.adopt(self.config) or self._forward is None:
+                self._forward = kernels.compile_forward(self.keras_model)
+            return self._forward
+
+    def mold_inputs(self, images):
+        """Mold a list of images that come out of the same shape.
+
+        Returns:
+            molded_images [B, H, W, C] float32, image_metas [B, M], windows [B, 4] px.
+        """
+        molded, metas, windows = zip(
+            *(inference.mold_one(image, self.config) for image in images), strict=True
+        )
+        return np.stack(molded), np.stack(metas), np.stack(windows)
+
+    def unmold_detections(self, detections, mrcnn_mask, original_image_shape, image_shape, window):
+        """One image's outputs in its own pixels: rois, class_ids, scores, masks."""
+        return molding.unmold_detections(
+            detections, mrcnn_mask, original_image_shape, image_shape, window
+        )
+
+    def get_anchors(self, image_shape):
+        """Normalised anchors [A, 4] of an image shape (H, W, ...); `self.anchors` in pixels."""
+        key = tuple(int(n) for n in image_shape[:2])
+        if key not in self._anchors:
+            pixels = config_anchors(self.config, image_shape)
+            self._anchors[key] = pixels, box_geometry.norm_boxes(pixels, key)
+        self.anchors, normalised = self._anchors[key]
+        return normalised
+
+    # ---- looking inside ---------------------------------------------------------------
+
+    def ancestor(self, tensor, name, checked=None):
+        """Output of the layer of this name, or None (names of TensorFlow's inner operations
+        do not exist in Keras 3)."""
+        wanted = name.split(":")[0]
+        for layer in self.keras_model.layers:
+            if layer.name == wanted:
+                return layer.output
+        return None
+
+    def run_graph(self, images, outputs, image_metas=None):
+        """Values of any tensors of the inference graph for some images.
+
+        Args:
+            images: list of images that come out of one molded shape.
+            outputs: list of (name, tensor), tensors as `keras_model.get_layer(...).output`.
+            image_metas: [B, M] of `images` that are molded already; None molds them.
+
+        Returns:
+            OrderedDict of name to numpy array.
+        """
+        self._need("inference")
+        outputs = collections.OrderedDict(outputs)
+        missing = [name for name, tensor in outputs.items() if tensor is None]
+        if missing:
+            raise ValueError(f"run_graph: no tensor given for {missing}")
+        if image_metas is None:
+            molded, image_metas, _ = self.mold_inputs(images)
+        else:
+            molded = np.asarray(images)
+        anchors = self.get_anchors(molded.shape[1:])
+        anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
+        graph = keras.Model(self.keras_model.inputs, list(outputs.values()))
+        values = graph.predict([molded, image_metas, anchors], batch_size=len(molded), verbose=0)
+        answers = collections.OrderedDict(zip(outputs, values, strict=True))
+        for name, value in answers.items():
+            log(name, value)
+        return answers
+
+    def _need(self, mode):
+        if self.mode != mode:
+            raise ValueError(f"this needs a model in {mode} mode; it was built for {self.mode}")

@@ -1,0 +1,101 @@
+"""Optimizers and learning-rate schedules out of a Config."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="mrcnn")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up, then constant or a half cosine down to zero.
+
+    Args:
+        base: learning rate after the warm-up.
+        warmup_steps: steps from near zero to `base`.
+        total_steps: step at which the cosine reaches zero.
+        shape: None (constant) or "cosine".
+    """
+
+    def __init__(self, base, warmup_steps=0, total_steps=1, shape=None):
+        self.base = float(base)
+        self.warmup_steps = int(warmup_steps)
+        self.total_steps = max(int(total_steps), 1)
+        self.shape = shape
+
+    def __call__(self, step):
+        """Learning rate at an optimizer step (the first is 0)."""
+        step = ops.cast(step, "float32")
+        factor = 1.0
+        if self.shape == "cosine":
+            span = max(self.total_steps - self.warmup_steps, 1)
+            progress = ops.clip((step - self.warmup_steps) / span, 0.0, 1.0)
+            factor = 0.5 * (1.0 + ops.cos(math.pi * progress))
+        if self.warmup_steps:
+            factor = factor * ops.minimum((step + 1.0) / self.warmup_steps, 1.0)
+        return self.base * factor
+
+    def get_config(self):
+        """Constructor arguments, JSON-able."""
+        return {
+            "base": self.base,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+            "shape": self.shape,
+        }
+
+
+class _Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    """The user's own factor of the step, times the base rate."""
+
+    def __init__(self, base, factor):
+        self.base, self.factor = float(base), factor
+
+    def __call__(self, step):
+        return self.base * self.factor(step)
+
+    def get_config(self):
+        return {"base": self.base, "factor": getattr(self.factor, "__qualname__", "callable")}
+
+
+def learning_rate_of(config, learning_rate, total_steps):
+    """A number, or the schedule that LR_SCHEDULE and WARMUP_STEPS ask for.
+
+    Args:
+        config: Config.
+        learning_rate: number, or a Keras schedule, which is taken as it is.
+        total_steps: optimizer steps until the end of the stage.
+    """
+    if not isinstance(learning_rate, (int, float)):
+        return learning_rate
+    if callable(config.LR_SCHEDULE):
+        return _Scaled(learning_rate, config.LR_SCHEDULE)
+    if config.LR_SCHEDULE is None and not config.WARMUP_STEPS:
+        return float(learning_rate)
+    return WarmupSchedule(learning_rate, config.WARMUP_STEPS, total_steps, config.LR_SCHEDULE)
+
+
+def build_optimizer(config, learning_rate, momentum):
+    """The optimizer of Config.OPTIMIZER, clipped by the norm of all gradients together.
+
+    Args:
+        config: Config.
+        learning_rate: number or schedule.
+        momentum: of SGD.
+
+    Returns:
+        (optimizer, weight decay the loss has to add). AdamW decays weights by itself.
+    """
+    clip = config.GRADIENT_CLIP_NORM or None
+    if callable(config.OPTIMIZER):
+        return config.OPTIMIZER(learning_rate, config), config.WEIGHT_DECAY
+    if config.OPTIMIZER == "adamw":
+        optimizer = keras.optimizers.AdamW(
+            learning_rate, weight_decay=config.WEIGHT_DECAY, global_clipnorm=clip
+        )
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        return optimizer, 0.0
+    if config.OPTIMIZER == "adam":
+        return keras.optimizers.Adam(learning_rate, global_clipnorm=clip), config.WEIGHT_DECAY
+    optimizer = keras.optimizers.SGD(learning_rate, momentum=momentum, global_clipnorm=clip)
+    return optimizer, config.WEIGHT_DECAY

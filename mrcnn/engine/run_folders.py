@@ -1,0 +1,84 @@
+"""Log folders and checkpoint names: `<name><date>T<time>/mask_rcnn_<name>_<epoch>.h5`."""
+
+import datetime
+import errno
+import os
+import re
+
+CHECKPOINT = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5$")
+FOLDER_SUFFIX = r"\d{8}T\d{4}(?:_\d+)?"
+
+
+def new_run_folder(model_dir, name, now=None):
+    """A folder name for a new run that no earlier run has used.
+
+    Args:
+        model_dir: parent of all runs.
+        name: Config.NAME.
+        now: datetime of the run's start.
+
+    Returns:
+        Path `<model_dir>/<name><yyyymmdd>T<hhmm>`, with `_2`, `_3` ... where it exists.
+    """
+    now = now or datetime.datetime.now()
+    base = path = os.path.join(model_dir, f"{name.lower()}{now:%Y%m%dT%H%M}")
+    number = 1
+    while os.path.exists(path):
+        number += 1
+        path = f"{base}_{number}"
+    return path
+
+
+def run_of_checkpoint(path):
+    """The run a checkpoint belongs to.
+
+    Args:
+        path: file path.
+
+    Returns:
+        (run folder, epoch in the file's name), or None where the path is not named as a
+        checkpoint inside a run folder.
+    """
+    folder, file_name = os.path.split(os.path.abspath(path))
+    match = CHECKPOINT.match(file_name)
+    if not match or not re.search(FOLDER_SUFFIX + "$", os.path.basename(folder)):
+        return None
+    return folder, int(match.group(1))
+
+
+def checkpoint_pattern(folder, name):
+    """Path of this run's checkpoints, with a place for `epoch`."""
+    return os.path.join(folder, f"mask_rcnn_{name.lower()}_{{epoch:04d}}.h5")
+
+
+def find_last_checkpoint(model_dir, name):
+    """The newest checkpoint of the newest run that has one.
+
+    Args:
+        model_dir: parent of all runs.
+        name: Config.NAME.
+
+    Returns:
+        Path.
+
+    Raises:
+        FileNotFoundError: no run of that name, or none with a checkpoint.
+    """
+    ours = re.compile(re.escape(name.lower()) + FOLDER_SUFFIX + "$")
+    folders = os.listdir(model_dir) if os.path.isdir(model_dir) else []
+    runs = sorted((f for f in folders if ours.match(f)), key=_run_order, reverse=True)
+    for run in runs:
+        folder = os.path.join(model_dir, run)
+        found = [f for f in os.listdir(folder) if CHECKPOINT.match(f)]
+        if found:
+            return os.path.join(folder, max(found, key=lambda f: int(CHECKPOINT.match(f)[1])))
+    what = f"{len(runs)} run folder(s), none with a checkpoint" if runs else "no run folder"
+    raise FileNotFoundError(
+        errno.ENOENT, f"no checkpoint of {name!r} in {os.path.abspath(model_dir)}: {what}"
+    )
+
+
+def _run_order(folder):
+    """Date first, then the number behind a collision: `..T1904` before `..T1904_2`."""
+    match = re.search(r"(\d{8}T\d{4})(?:_(\d+))?$", folder)
+    return match.group(1), int(match.group(2) or 1)

@@ -1,0 +1,50 @@
+"""Warn when a knob that is built into the graph was changed after the model was built."""
+
+import warnings
+
+BUILT_IN = (
+    "BACKBONE",
+    "NUM_CLASSES",
+    "FPN_CLASSIF_FC_LAYERS_SIZE",
+    "TOP_DOWN_PYRAMID_SIZE",
+    "RPN_CONV_CHANNELS",
+    "MASK_CONV_CHANNELS",
+    "RPN_ANCHOR_STRIDE",
+    "RPN_NMS_THRESHOLD",
+    "PRE_NMS_LIMIT",
+    "POST_NMS_ROIS_TRAINING",
+    "POST_NMS_ROIS_INFERENCE",
+    "POOL_SIZE",
+    "MASK_SHAPE",
+    "IMAGE_CHANNEL_COUNT",
+    "TRAIN_BN",
+    "USE_RPN_ROIS",
+    "USE_MINI_MASK",
+    "MINI_MASK_SHAPE",
+    "MAX_GT_INSTANCES",
+    "TRAIN_ROIS_PER_IMAGE",
+    "ROI_POSITIVE_RATIO",
+)
+
+
+class ConfigSnapshot:
+    """The built-in knobs as they were when the graph was made."""
+
+    def __init__(self, config):
+        self.values = {name: _comparable(getattr(config, name)) for name in BUILT_IN}
+
+    def warn_of_changes(self, config):
+        """One warning a knob whose value the graph no longer follows."""
+        for name, value in self.values.items():
+            now = _comparable(getattr(config, name))
+            if now != value:
+                self.values[name] = now
+                warnings.warn(
+                    f"{name} changed from {value!r} to {now!r} after the model was built and has "
+                    "no effect on it; build a new MaskRCNN",
+                    stacklevel=4,
+                )
+
+
+def _comparable(value):
+    return tuple(value) if isinstance(value, list) else value

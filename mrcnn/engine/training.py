@@ -1,0 +1,112 @@
+"""One call of `MaskRCNN.train`: checks at the door, feeds, optimizer, fit, checkpoints."""
+
+from mrcnn.data.training_feed import TrainingFeed
+from mrcnn.engine.callbacks import CheckpointSaver, default_callbacks
+from mrcnn.engine.checkpoints import check_writable, restore_optimizer
+from mrcnn.engine.layer_selection import set_trainable
+from mrcnn.engine.optimizers import WarmupSchedule, learning_rate_of
+
+
+def check_dataset(dataset, config, name):
+    """Refuse a dataset that training would stumble over minutes later.
+
+    Raises:
+        ValueError: not prepared, empty, or with more or fewer classes than the model.
+    """
+    if not len(getattr(dataset, "image_ids", ())):
+        raise ValueError(f"{name} has no images: add some and call {name}.prepare()")
+    if dataset.num_classes != config.NUM_CLASSES:
+        raise ValueError(
+            f"{name} has {dataset.num_classes} classes with the background "
+            f"({list(dataset.class_names)}), but NUM_CLASSES = {config.NUM_CLASSES}"
+        )
+
+
+def train(
+    model,
+    train_dataset,
+    val_dataset,
+    learning_rate,
+    epochs,
+    layers,
+    augmentation=None,
+    custom_callbacks=None,
+    no_augmentation_sources=None,
+):
+    """See `MaskRCNN.train`; `model` is the MaskRCNN."""
+    config = model.config
+    config.validate()
+    check_dataset(train_dataset, config, "train_dataset")
+    if val_dataset is not None:
+        check_dataset(val_dataset, config, "val_dataset")
+    chosen = set_trainable(model.keras_model, layers)
+    if epochs <= model.epoch:
+        print(
+            f"Nothing to train: epochs = {epochs} counts from the start of the run, and "
+            f"{model.epoch} epochs are done. Ask for more than {model.epoch}."
+        )
+        return None
+    check_writable(model.log_dir)
+    compile_for(model, learning_rate, epochs)
+    print(
+        f"\nStarting at epoch {model.epoch}, up to {epochs}. Training {len(chosen)} layers.\n"
+        f"Checkpoint Path: {model.checkpoint_path}"
+    )
+    feed = TrainingFeed(
+        train_dataset,
+        config,
+        augmentation=augmentation,
+        no_augmentation_sources=no_augmentation_sources,
+        first_batch=model.epoch * config.STEPS_PER_EPOCH,
+    )
+    validation = None
+    if val_dataset is not None and config.VALIDATION_STEPS:
+        validation = TrainingFeed(
+            val_dataset, config, shuffle=False, batch_count=config.VALIDATION_STEPS
+        )
+    model.class_names = list(train_dataset.class_names)
+    saver = CheckpointSaver(
+        model.checkpoint_path, config, model.class_names, config.CHECKPOINT_KEEP
+    )
+    callbacks = [*default_callbacks(feed, saver, model.log_dir), *(custom_callbacks or [])]
+    try:
+        return fit(model, feed, validation, epochs, callbacks)
+    finally:
+        model.epoch = saver.epoch or model.epoch
+
+
+def compile_for(model, learning_rate, epochs):
+    """Compile for the rest of the stage; take up the optimizer of a loaded checkpoint."""
+    config = model.config
+    steps = (epochs - model.epoch) * config.STEPS_PER_EPOCH
+    rate = learning_rate_of(config, learning_rate, steps)
+    model.compile(rate, config.LEARNING_MOMENTUM)
+    path, model.resume_from = model.resume_from, None
+    if path is None:
+        return
+    optimizer = model.keras_model.optimizer
+    restored = restore_optimizer(path, optimizer, model.keras_model)
+    if restored is True:
+        if isinstance(rate, WarmupSchedule):  # its steps count from the stage's beginning
+            rate.total_steps += int(optimizer.iterations)
+        print(f"Optimizer state restored from {path}")
+    else:
+        print(f"Optimizer starts fresh: {restored}")
+
+
+def fit(model, feed, validation, epochs, callbacks):
+    """Keras' fit; an error in a feed surfaces as itself, with its image named."""
+    try:
+        return model.keras_model.fit(
+            feed,
+            initial_epoch=model.epoch,
+            epochs=epochs,
+            steps_per_epoch=model.config.STEPS_PER_EPOCH,
+            callbacks=callbacks,
+            validation_data=validation,
+        )
+    except Exception:
+        for source in (feed, validation):
+            if source is not None and source.error is not None:
+                raise source.error from None
+        raise

@@ -1,0 +1,1 @@
+"""How good detections are: matching and average precision, and the COCO numbers."""

@@ -1,0 +1,1 @@
+"""Boxes, anchors, resizing, masks and molding on numpy arrays: no Keras and no Config in here."""

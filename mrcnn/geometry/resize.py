@@ -1,0 +1,257 @@
+"""Resizing images and masks.
+
+Bilinear resizing follows scikit-image (`order=1`, no smoothing, zeros outside) to the last bit:
+pixel centres are mapped onto each other, samples outside the image count as zero, and the
+result is clipped to the range of the input. Masks follow `scipy.ndimage.zoom(order=0)`: the
+corner pixels are mapped onto each other and the nearest pixel is taken.
+"""
+
+import random
+
+import numpy as np
+
+# Float64 values of one strip of the output; a strip that fits the cache is twice as fast.
+_STRIP_VALUES = 32_768
+
+MODES = ("none", "square", "pad64", "crop")
+
+
+def resize(image, output_shape, order=1, mode="constant", cval=0, clip=True,
+           preserve_range=False, anti_aliasing=False, anti_aliasing_sigma=None):
+    """`skimage.transform.resize` with smoothing off by default and with bool images allowed.
+
+    The arguments are those of scikit-image. Needs scikit-image; the library itself uses the
+    faster `resize_bilinear`.
+
+    Returns:
+        The resized image, float64 (float32 for float32 input), or the input type for order 0.
+    """
+    from skimage import transform
+
+    image = np.asarray(image)
+    if image.dtype == bool and order > 0:
+        image = image.astype(np.float64)
+    return transform.resize(
+        image, output_shape, order=order, mode=mode, cval=cval, clip=clip,
+        preserve_range=preserve_range, anti_aliasing=anti_aliasing,
+        anti_aliasing_sigma=anti_aliasing_sigma,
+    )
+
+
+def bilinear_taps(size_in: int, size_out: int) -> tuple[np.ndarray, ...]:
+    """The two samples along one axis that make each output sample.
+
+    Args:
+        size_in: length of the axis before resizing.
+        size_out: length after resizing.
+
+    Returns:
+        (low, high, low_weight, high_weight), each [size_out]: sample indices and their float64
+        weights. A sample outside the axis has weight zero and a valid index.
+    """
+    centre = (np.arange(size_out) + 0.5) * (size_in / size_out) - 0.5
+    low = np.floor(centre)
+    low_weight = 1.0 - (centre - low)
+    high_weight = 1.0 - low_weight
+    low = low.astype(np.intp)
+    low_weight[low < 0] = 0.0
+    high_weight[low + 1 >= size_in] = 0.0
+    return np.maximum(low, 0), np.minimum(low + 1, size_in - 1), low_weight, high_weight
+
+
+def bilinear_float(image: np.ndarray, output_shape, out: np.ndarray) -> np.ndarray:
+    """Resizes `image` [H, W, C] into `out` [h, w, C], computing in float64.
+
+    The four terms of a pixel are multiplied and added in the order scikit-image uses, because
+    truncating to integers afterwards shows even the last bit.
+
+    Returns:
+        `out`, converted to its type as `astype` does.
+    """
+    channels = image.shape[2]
+    top, bottom, top_weight, bottom_weight = bilinear_taps(image.shape[0], output_shape[0])
+    left, right, left_weight, right_weight = bilinear_taps(image.shape[1], output_shape[1])
+    left_weight = np.repeat(left_weight[:, None], channels, axis=1)
+    right_weight = np.repeat(right_weight[:, None], channels, axis=1)
+    low, high = np.fmin.reduce(image, axis=None), np.fmax.reduce(image, axis=None)
+    rows = max(1, _STRIP_VALUES // max(1, output_shape[1] * channels))
+    for start in range(0, output_shape[0], rows):
+        strip = slice(start, start + rows)
+        upper = image[top[strip]] * top_weight[strip, None, None]
+        lower = image[bottom[strip]] * bottom_weight[strip, None, None]
+        total = upper.take(left, axis=1) * left_weight
+        total += upper.take(right, axis=1) * right_weight
+        total += lower.take(left, axis=1) * left_weight
+        total += lower.take(right, axis=1) * right_weight
+        out[strip] = np.clip(total, low, high, out=total)
+    return out
+
+
+def _checked_image(image) -> np.ndarray:
+    image = np.asarray(image)
+    if image.dtype.kind not in "uif":
+        raise TypeError(f"image: expected an integer or float type, received {image.dtype}")
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(f"image: expected shape [H, W] or [H, W, C], received {image.shape}")
+    return image
+
+
+def resize_bilinear(image, output_shape) -> np.ndarray:
+    """Resizes an image bilinearly, without smoothing, equal to scikit-image's result.
+
+    Args:
+        image: [H, W] or [H, W, C] of any integer or float type.
+        output_shape: (height, width) in pixels.
+
+    Returns:
+        [height, width] or [height, width, C] of the input type; integers are truncated.
+
+    Raises:
+        TypeError: the image holds no numbers.
+        ValueError: the image is empty or has another number of dimensions, or the output is
+            smaller than one pixel.
+    """
+    image = _checked_image(image)
+    height, width = (int(n) for n in output_shape[:2])
+    if height < 1 or width < 1:
+        raise ValueError(f"output_shape: expected at least (1, 1), received {(height, width)}")
+    if image.shape[:2] == (height, width):
+        return image.copy()
+    source = image.reshape(image.shape[0], image.shape[1], -1)
+    out = np.empty((height, width, source.shape[2]), dtype=image.dtype)
+    return bilinear_float(source, (height, width), out).reshape((height, width) + image.shape[2:])
+
+
+def _scale_for(height, width, min_dim, max_dim, min_scale, mode):
+    """The factor by which `resize_image` scales before it pads or crops."""
+    scale = max(1, min_dim / min(height, width)) if min_dim else 1
+    if min_scale and scale < min_scale:
+        scale = min_scale
+    longest = max(height, width)
+    if max_dim and mode == "square" and round(longest * scale) > max_dim:
+        scale = max_dim / longest
+    return scale
+
+
+def _check_mode(mode, min_dim, max_dim):
+    if mode not in MODES:
+        raise ValueError(f"mode: expected one of {', '.join(MODES)}, received {mode!r}")
+    if mode == "square" and not max_dim:
+        raise ValueError(f"max_dim: mode 'square' needs a size, received {max_dim}")
+    if mode == "crop" and not min_dim:
+        raise ValueError(f"min_dim: mode 'crop' needs a size, received {min_dim}")
+    if mode == "pad64" and min_dim and min_dim % 64:
+        nearest = max(64, round(min_dim / 64) * 64)
+        raise ValueError(
+            f"min_dim: mode 'pad64' needs a multiple of 64, received {min_dim}; "
+            f"the nearest valid size is {nearest}"
+        )
+
+
+def _margins(size: int, wanted: int) -> tuple[int, int]:
+    before = (wanted - size) // 2
+    return before, wanted - size - before
+
+
+def _pad(image, padding, window):
+    """Puts `image` at `window` of a black frame; `padding` has one pair for each of 3 axes."""
+    sizes = [n + sum(pair) for n, pair in zip(image.shape, padding, strict=False)]
+    framed = np.zeros(sizes, dtype=image.dtype)
+    framed[window[0] : window[2], window[1] : window[3]] = image
+    return framed
+
+
+def _random_corner(height, width, size, rng):
+    """A place (y, x) for a square crop; Python's `random` is Matterport's source of chance."""
+    if rng is None:
+        return random.randint(0, height - size), random.randint(0, width - size)
+    return int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+
+
+def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square", *, rng=None):
+    """Brings an image to a size the network takes, keeping its aspect ratio.
+
+    Args:
+        image: [H, W] or [H, W, C] of any integer or float type.
+        min_dim: enlarge until the short side has this many pixels (never shrinks).
+        max_dim: mode "square" only: side of the square; shrinks the image to fit.
+        min_scale: enlarge at least by this factor, even if `min_dim` does not ask for it.
+        mode: "none": as it is. "square": zeros around it make a square of `max_dim`.
+            "pad64": zeros around it make both sides multiples of 64. "crop": a random
+            square of `min_dim` is cut out.
+        rng: `np.random.Generator` for the place of the crop; None uses Python's `random`.
+
+    Returns:
+        (image, window, scale, padding, crop):
+        image of the input type;
+        window: (y1, x1, y2, x2), the pixels of the result that hold the image;
+        scale: the factor used;
+        padding: [(top, bottom), (left, right), (0, 0)] in pixels;
+        crop: (y, x, height, width) in the scaled image, None in the other modes.
+
+    Raises:
+        TypeError: the image holds no numbers.
+        ValueError: the image has a wrong shape, or a mode or its size is not valid.
+    """
+    image = _checked_image(image)
+    _check_mode(mode, min_dim, max_dim)
+    padding, crop = [(0, 0), (0, 0), (0, 0)], None
+    height, width = image.shape[:2]
+    if mode == "none":
+        return image, (0, 0, height, width), 1, padding, crop
+    scale = _scale_for(height, width, min_dim, max_dim, min_scale, mode)
+    if scale != 1:
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+        image = resize_bilinear(image, (height, width))
+    if mode == "crop":
+        y, x = _random_corner(height, width, min_dim, rng)
+        image = image[y : y + min_dim, x : x + min_dim]
+        return image, (0, 0, min_dim, min_dim), scale, padding, (y, x, min_dim, min_dim)
+    frame = [max_dim if mode == "square" else -(-size // 64) * 64 for size in (height, width)]
+    padding = [_margins(height, frame[0]), _margins(width, frame[1]), (0, 0)]
+    top, left = padding[0][0], padding[1][0]
+    window = (top, left, top + height, left + width)
+    return _pad(image, padding, window), window, scale, padding, crop
+
+
+def _nearest_taps(size_in: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which sample of an axis each output sample copies, and which of them count as outside.
+
+    Float rounding can push the last sample past the end; scipy then answers zero there.
+    """
+    size_out = max(1, round(size_in * scale))
+    step = (size_in - 1) / (size_out - 1) if size_out > 1 else 1.0
+    place = np.arange(size_out) * step
+    nearest = np.minimum(np.floor(place + 0.5).astype(np.intp), size_in - 1)
+    return nearest, place > size_in - 1
+
+
+def resize_mask(mask, scale, padding, crop=None) -> np.ndarray:
+    """Gives masks the size their image got from `resize_image`.
+
+    Args:
+        mask: [H, W, N] of any type.
+        scale: the factor `resize_image` answered.
+        padding: the padding `resize_image` answered; not used when `crop` is given.
+        crop: the crop `resize_image` answered.
+
+    Returns:
+        [h, w, N] of the input type, nearest neighbour.
+
+    Raises:
+        ValueError: the mask has not three dimensions, or no pixel.
+    """
+    mask = np.asarray(mask)
+    if mask.ndim != 3 or 0 in mask.shape[:2]:
+        raise ValueError(f"mask: expected shape [H, W, N], received {mask.shape}")
+    if scale != 1:
+        rows, rows_outside = _nearest_taps(mask.shape[0], scale)
+        columns, columns_outside = _nearest_taps(mask.shape[1], scale)
+        mask = mask[rows[:, None], columns]
+        mask[rows_outside] = 0
+        mask[:, columns_outside] = 0
+    if crop is not None:
+        y, x, height, width = crop
+        return mask[y : y + height, x : x + width]
+    top, left = padding[0][0], padding[1][0]
+    return _pad(mask, padding, (top, left, top + mask.shape[0], left + mask.shape[1]))

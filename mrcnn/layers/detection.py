@@ -1,0 +1,141 @@
+"""From class probabilities and deltas of the rois to final detections.
+
+Shapes: B images, N rois, C classes, D detections.
+"""
+
+import keras
+from keras import ops
+
+from mrcnn.layers.tensor_boxes import (
+    apply_box_deltas,
+    clip_boxes,
+    norm_boxes,
+    overlaps,
+    take_rows,
+)
+
+
+def suppress_within_class(boxes, class_ids, candidate, iou_threshold):
+    """Exact greedy NMS a class, for boxes already in falling order of score.
+
+    A box survives when no surviving box before it, of its class, overlaps it by more than
+    the threshold. Starting from "all survive" and applying that rule to every box at once
+    reaches the greedy answer after as many rounds as the longest chain of suppressions.
+
+    Args:
+        boxes: [B, N, 4]; class_ids: [B, N]; candidate: [B, N] bool.
+        iou_threshold: float.
+
+    Returns:
+        [B, N] bool.
+    """
+    rank = ops.arange(ops.shape(boxes)[1], dtype="int32")
+    same_class = ops.equal(class_ids[:, :, None], class_ids[:, None, :])
+    earlier = rank[:, None] < rank[None, :]
+    conflict = ops.logical_and(overlaps(boxes, boxes) > iou_threshold, earlier)
+    conflict = ops.cast(ops.logical_and(conflict, same_class), "float32")
+
+    def survivors(keep):
+        suppressed = ops.matmul(ops.cast(keep, "float32")[:, None, :], conflict)[:, 0] > 0.0
+        return ops.logical_and(candidate, ops.logical_not(suppressed))
+
+    def changed(keep, previous):
+        return ops.any(ops.not_equal(keep, previous))
+
+    def one_round(keep, previous):
+        return survivors(keep), keep
+
+    return ops.while_loop(changed, one_round, (survivors(candidate), candidate))[0]
+
+
+@keras.saving.register_keras_serializable(package="mrcnn")
+class DetectionLayer(keras.layers.Layer):
+    """Refine rois by their best class' deltas, filter by confidence, NMS a class, keep the best.
+
+    Args:
+        config: a Config to take all of the following from, as Matterport's constructor does.
+        max_instances: D.
+        min_confidence: lowest class probability of a detection.
+        nms_threshold: IoU above which the lower-scored of two boxes of one class is dropped.
+        bbox_std_dev: the 4 numbers the deltas are multiplied with.
+
+    Call: [rois [B, N, 4] normalised, mrcnn_class [B, N, C], mrcnn_bbox [B, N, C, 4],
+        image_meta [B, M]] -> [B, D, (y1, x1, y2, x2, class_id, score)], boxes normalised,
+        in falling order of score, zero rows behind the last detection.
+    """
+
+    def __init__(
+        self,
+        config=None,
+        max_instances=100,
+        min_confidence=0.7,
+        nms_threshold=0.3,
+        bbox_std_dev=(0.1, 0.1, 0.2, 0.2),
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.max_instances = int(max_instances)
+        self.min_confidence = float(min_confidence or 0.0)
+        self.nms_threshold = float(nms_threshold)
+        self.bbox_std_dev = tuple(float(s) for s in bbox_std_dev)
+        if config is not None:
+            self.bbox_std_dev = tuple(float(s) for s in config.BBOX_STD_DEV)
+            self.adopt(config)
+
+    def adopt(self, config):
+        """Take limit, confidence and NMS threshold from a Config; True if one changed.
+
+        They are plain attributes, read when the layer is traced: a compiled function made
+        before the change keeps the old ones.
+        """
+        before = self.max_instances, self.min_confidence, self.nms_threshold
+        self.max_instances = int(config.DETECTION_MAX_INSTANCES)
+        self.min_confidence = float(config.DETECTION_MIN_CONFIDENCE or 0.0)
+        self.nms_threshold = float(config.DETECTION_NMS_THRESHOLD)
+        return before != (self.max_instances, self.min_confidence, self.nms_threshold)
+
+    def call(self, inputs):
+        """See the class."""
+        rois, probabilities, deltas, image_meta = inputs
+        window = norm_boxes(image_meta[:, 7:11], image_meta[:, 4:6])
+        boxes, class_ids, scores = self.refine(rois, probabilities, deltas, window)
+        candidate = ops.logical_and(class_ids > 0, scores >= self.min_confidence)
+        ranked, order = ops.top_k(ops.where(candidate, scores, -1.0), k=ops.shape(scores)[1])
+        boxes, class_ids = take_rows(boxes, order), take_rows(class_ids, order)
+        keep = suppress_within_class(boxes, class_ids, ranked >= 0.0, self.nms_threshold)
+        return self.best(boxes, class_ids, ranked, keep)
+
+    def refine(self, rois, probabilities, deltas, window):
+        """Boxes [B, N, 4], class ids [B, N] and scores [B, N] of each roi's best class."""
+        class_ids = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+        scores = ops.max(probabilities, axis=-1)
+        rows = ops.arange(ops.shape(class_ids)[1], dtype="int32") * deltas.shape[2] + class_ids
+        by_class = ops.reshape(deltas, (ops.shape(deltas)[0], -1, 4))
+        std_dev = ops.convert_to_tensor(self.bbox_std_dev, dtype="float32")
+        boxes = apply_box_deltas(rois, take_rows(by_class, rows) * std_dev)
+        return clip_boxes(boxes, window[:, None, :]), class_ids, scores
+
+    def best(self, boxes, class_ids, scores, keep):
+        """The D best of the kept rows, packed into [B, D, 6]."""
+        rows = ops.concatenate(
+            [boxes, ops.cast(class_ids, "float32")[..., None], scores[..., None]], axis=-1
+        )
+        missing = ops.maximum(self.max_instances - ops.shape(scores)[1], 0)
+        rows = ops.pad(rows, [(0, 0), (0, missing), (0, 0)])
+        keep = ops.pad(keep, [(0, 0), (0, missing)])
+        kept, front = ops.top_k(ops.cast(keep, "float32"), k=self.max_instances)
+        return ops.where(kept[..., None] > 0.0, take_rows(rows, front), 0.0)
+
+    def compute_output_shape(self, input_shape):
+        """[B, D, 6]."""
+        return (input_shape[0][0], self.max_instances, 6)
+
+    def get_config(self):
+        """Constructor arguments, JSON-able."""
+        return {
+            **super().get_config(),
+            "max_instances": self.max_instances,
+            "min_confidence": self.min_confidence,
+            "nms_threshold": self.nms_threshold,
+            "bbox_std_dev": self.bbox_std_dev,
+        }

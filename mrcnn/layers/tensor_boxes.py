@@ -1,0 +1,116 @@
+"""Box formulas on tensors: the twins of `mrcnn.geometry.boxes`, in `keras.ops`.
+
+Shapes: B images, N boxes, G ground truth. Boxes are (y1, x1, y2, x2).
+"""
+
+from keras import ops
+
+
+def apply_box_deltas(boxes, deltas):
+    """Move and stretch boxes by (dy, dx, log(dh), log(dw)) (R-CNN, appendix C).
+
+    Args:
+        boxes: [..., 4], any unit.
+        deltas: [..., 4], in units of the box's own size.
+
+    Returns:
+        [..., 4] in the unit of `boxes`.
+    """
+    y1, x1, y2, x2 = ops.unstack(boxes, 4, axis=-1)
+    dy, dx, dh, dw = ops.unstack(deltas, 4, axis=-1)
+    height, width = y2 - y1, x2 - x1
+    center_y = y1 + 0.5 * height + dy * height
+    center_x = x1 + 0.5 * width + dx * width
+    height, width = height * ops.exp(dh), width * ops.exp(dw)
+    top, left = center_y - 0.5 * height, center_x - 0.5 * width
+    return ops.stack([top, left, top + height, left + width], axis=-1)
+
+
+def box_refinement(box, gt_box):
+    """Deltas that move `box` onto `gt_box`: the inverse of `apply_box_deltas`.
+
+    Args:
+        box: [..., 4] of positive height and width.
+        gt_box: [..., 4] of positive height and width, same unit.
+
+    Returns:
+        [..., (dy, dx, log(dh), log(dw))].
+    """
+    y1, x1, y2, x2 = ops.unstack(ops.cast(box, "float32"), 4, axis=-1)
+    gy1, gx1, gy2, gx2 = ops.unstack(ops.cast(gt_box, "float32"), 4, axis=-1)
+    height, width = y2 - y1, x2 - x1
+    gt_height, gt_width = gy2 - gy1, gx2 - gx1
+    dy = (gy1 + 0.5 * gt_height - y1 - 0.5 * height) / height
+    dx = (gx1 + 0.5 * gt_width - x1 - 0.5 * width) / width
+    return ops.stack([dy, dx, ops.log(gt_height / height), ops.log(gt_width / width)], axis=-1)
+
+
+def clip_boxes(boxes, window):
+    """Clip boxes [..., 4] to a window that broadcasts to [..., (y1, x1, y2, x2)]."""
+    y1, x1, y2, x2 = ops.unstack(boxes, 4, axis=-1)
+    wy1, wx1, wy2, wx2 = ops.unstack(window, 4, axis=-1)
+    return ops.stack(
+        [
+            ops.maximum(ops.minimum(y1, wy2), wy1),
+            ops.maximum(ops.minimum(x1, wx2), wx1),
+            ops.maximum(ops.minimum(y2, wy2), wy1),
+            ops.maximum(ops.minimum(x2, wx2), wx1),
+        ],
+        axis=-1,
+    )
+
+
+def _scale_and_shift(shape):
+    height, width = ops.unstack(ops.cast(shape, "float32"), 2, axis=-1)
+    scale = ops.stack([height, width, height, width], axis=-1) - 1.0
+    return scale, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], dtype="float32")
+
+
+def norm_boxes(boxes_px, shape):
+    """Pixels to normalised: 0 is the first pixel, 1 the last (y2, x2 become inclusive).
+
+    Args:
+        boxes_px: [..., 4] pixels, y2/x2 exclusive.
+        shape: [..., (height, width)] that broadcasts against the boxes' rows.
+    """
+    scale, shift = _scale_and_shift(shape)
+    return (ops.cast(boxes_px, "float32") - shift) / scale
+
+
+def denorm_boxes(boxes_norm, shape):
+    """Normalised to whole pixels, int32: the inverse of `norm_boxes`."""
+    scale, shift = _scale_and_shift(shape)
+    return ops.cast(ops.round(boxes_norm * scale + shift), "int32")
+
+
+def overlaps(boxes1, boxes2):
+    """Intersection over union of every pair.
+
+    Args:
+        boxes1: [..., N, 4].
+        boxes2: [..., G, 4].
+
+    Returns:
+        [..., N, G] float32; 0 where either box has no area.
+    """
+    y1, x1, y2, x2 = ops.unstack(ops.expand_dims(boxes1, -2), 4, axis=-1)
+    gy1, gx1, gy2, gx2 = ops.unstack(ops.expand_dims(boxes2, -3), 4, axis=-1)
+    height = ops.maximum(ops.minimum(y2, gy2) - ops.maximum(y1, gy1), 0.0)
+    width = ops.maximum(ops.minimum(x2, gx2) - ops.maximum(x1, gx1), 0.0)
+    intersection = height * width
+    union = (y2 - y1) * (x2 - x1) + (gy2 - gy1) * (gx2 - gx1) - intersection
+    return ops.where(intersection > 0.0, intersection / ops.where(union > 0.0, union, 1.0), 0.0)
+
+
+def take_rows(values, indices):
+    """Rows of each image: values [B, N, ...], indices [B, K] -> [B, K, ...]."""
+    shape = ops.shape(values)
+    first_row = ops.arange(shape[0], dtype="int32")[:, None] * shape[1]
+    flat = ops.reshape(values, (-1, *values.shape[2:]))
+    return ops.take(flat, ops.cast(indices, "int32") + first_row, axis=0)
+
+
+def pad_rows(values, count):
+    """Zero rows behind [B, N, ...] until N reaches `count` (N static and <= count)."""
+    missing = count - values.shape[1]
+    return ops.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (len(values.shape) - 2))

@@ -1,0 +1,1 @@
+"""The networks, in data-flow order: resnet, backbones, fpn, rpn, heads, losses, assembly."""

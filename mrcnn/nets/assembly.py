@@ -1,0 +1,165 @@
+"""The two graphs, wired in the order of the data flow: read this file to see the model.
+
+Shapes: B images, H/W pixels, C channels or classes, A anchors, N proposals, R rois,
+D detections, G ground truth, h/w the masks' size.
+"""
+
+import keras
+from keras import layers
+
+from mrcnn.layers.anchors import AnchorLayer
+from mrcnn.layers.detection import DetectionLayer
+from mrcnn.layers.detection_target import DetectionTargetLayer
+from mrcnn.layers.proposal import ProposalLayer
+from mrcnn.layers.slices import ActiveClasses, BoxesOfDetections, FirstRows, NormalizeBoxes
+from mrcnn.nets.backbones import build_backbone
+from mrcnn.nets.fpn import build_fpn
+from mrcnn.nets.heads import build_fpn_mask_graph, fpn_classifier_graph
+from mrcnn.nets.losses import LossLayer
+from mrcnn.nets.rpn import build_rpn_model, run_rpn
+from mrcnn.nets.training_model import TrainingModel
+
+
+def build_model(mode, config):
+    """The functional model of one mode.
+
+    Args:
+        mode: "training" or "inference".
+        config: a validated Config.
+
+    Returns:
+        keras.Model "mask_rcnn" with Matterport's named inputs and output order.
+    """
+    return {"training": build_training_model, "inference": build_inference_model}[mode](config)
+
+
+def build_inference_model(config):
+    """Images, metas and anchors in; detections, classes, boxes, masks, proposals, RPN out."""
+    images, image_meta = _image_inputs(config)
+    anchors = keras.Input((None, 4), name="input_anchors")
+    feature_maps = _feature_maps(images, config)
+    _, rpn_class, rpn_bbox = _rpn(feature_maps, config)
+    rois = _proposals(rpn_class, rpn_bbox, anchors, config.POST_NMS_ROIS_INFERENCE, config)
+    _, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
+    detections = DetectionLayer(config, name="mrcnn_detection")(
+        [rois, mrcnn_class, mrcnn_bbox, image_meta]
+    )
+    boxes = BoxesOfDetections(name="detection_boxes")(detections)
+    mrcnn_mask = _masks(boxes, feature_maps, image_meta, config)
+    return keras.Model(
+        [images, image_meta, anchors],
+        [detections, mrcnn_class, mrcnn_bbox, mrcnn_mask, rois, rpn_class, rpn_bbox],
+        name="mask_rcnn",
+    )
+
+
+def build_training_model(config):
+    """Images, metas and targets in; the RPN's and the heads' answers and five losses out."""
+    images, image_meta = _image_inputs(config)
+    rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks = _target_inputs(config)
+    inputs = [images, image_meta, rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks]
+    gt_boxes = NormalizeBoxes(name="gt_boxes_normalized")([gt_boxes_px, images])
+
+    feature_maps = _feature_maps(images, config)
+    rpn_class_logits, rpn_class, rpn_bbox = _rpn(feature_maps, config)
+    anchors = AnchorLayer(
+        config.RPN_ANCHOR_SCALES,
+        config.RPN_ANCHOR_RATIOS,
+        config.BACKBONE_STRIDES,
+        config.RPN_ANCHOR_STRIDE,
+        name="anchors",
+    )([images, *feature_maps])
+    proposals = rpn_rois = _proposals(
+        rpn_class, rpn_bbox, anchors, config.POST_NMS_ROIS_TRAINING, config
+    )
+    if not config.USE_RPN_ROIS:
+        input_rois = keras.Input((config.POST_NMS_ROIS_TRAINING, 4), name="input_roi")
+        inputs.append(input_rois)
+        proposals = NormalizeBoxes(name="input_roi_normalized")([input_rois, images])
+    targets = DetectionTargetLayer(config, name="proposal_targets")
+    rois, class_ids, deltas, masks = targets([proposals, gt_class_ids, gt_boxes, gt_masks])
+
+    class_logits, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
+    positive_rois = FirstRows(max(targets.positive_count, 1), name="positive_rois")(rois)
+    mrcnn_mask = _masks(positive_rois, feature_maps, image_meta, config)
+
+    active = ActiveClasses(name="active_class_ids")(image_meta)
+    loss_inputs = {
+        "rpn_class_loss": [rpn_match, rpn_class_logits],
+        "rpn_bbox_loss": [rpn_target, rpn_match, rpn_bbox],
+        "mrcnn_class_loss": [class_ids, class_logits, active],
+        "mrcnn_bbox_loss": [deltas, class_ids, mrcnn_bbox],
+        "mrcnn_mask_loss": [masks, class_ids, mrcnn_mask],
+    }
+    losses = [LossLayer(name)(tensors) for name, tensors in loss_inputs.items()]
+    output_rois = layers.Identity(name="output_rois")(rois)
+    outputs = [rpn_class_logits, rpn_class, rpn_bbox, class_logits, mrcnn_class, mrcnn_bbox]
+    outputs += [mrcnn_mask, rpn_rois, output_rois, *losses]
+    return TrainingModel(inputs, outputs, name="mask_rcnn")
+
+
+def _image_inputs(config):
+    images = keras.Input((None, None, config.IMAGE_CHANNEL_COUNT), name="input_image")
+    return images, keras.Input((config.IMAGE_META_SIZE,), name="input_image_meta")
+
+
+def _target_inputs(config):
+    objects = config.MAX_GT_INSTANCES
+    mask_shape = tuple(config.MINI_MASK_SHAPE[:2]) if config.USE_MINI_MASK else (None, None)
+    return [
+        keras.Input((None, 1), name="input_rpn_match", dtype="int32"),
+        keras.Input((config.RPN_TRAIN_ANCHORS_PER_IMAGE, 4), name="input_rpn_bbox"),
+        keras.Input((objects,), name="input_gt_class_ids", dtype="int32"),
+        keras.Input((objects, 4), name="input_gt_boxes"),
+        keras.Input((*mask_shape, objects), name="input_gt_masks", dtype="uint8"),
+    ]
+
+
+def _feature_maps(images, config):
+    taps = build_backbone(
+        config.BACKBONE,
+        images,
+        train_bn=config.TRAIN_BN,
+        mean_pixel=config.mean_pixel,
+        preprocessing=config.BACKBONE_PREPROCESSING,
+    )
+    return build_fpn(*taps, config.TOP_DOWN_PYRAMID_SIZE)
+
+
+def _rpn(feature_maps, config):
+    rpn_model = build_rpn_model(
+        config.RPN_ANCHOR_STRIDE,
+        len(config.RPN_ANCHOR_RATIOS),
+        config.TOP_DOWN_PYRAMID_SIZE,
+        config.RPN_CONV_CHANNELS,
+    )
+    return run_rpn(rpn_model, feature_maps)
+
+
+def _proposals(rpn_class, rpn_bbox, anchors, count, config):
+    layer = ProposalLayer(count, config.RPN_NMS_THRESHOLD, config, name="ROI")
+    return layer([rpn_class, rpn_bbox, anchors])
+
+
+def _classify(rois, feature_maps, image_meta, config):
+    return fpn_classifier_graph(
+        rois,
+        feature_maps[:4],
+        image_meta,
+        config.POOL_SIZE,
+        config.NUM_CLASSES,
+        train_bn=config.TRAIN_BN,
+        fc_layers_size=config.FPN_CLASSIF_FC_LAYERS_SIZE,
+    )
+
+
+def _masks(rois, feature_maps, image_meta, config):
+    return build_fpn_mask_graph(
+        rois,
+        feature_maps[:4],
+        image_meta,
+        config.mask_pool_shape,
+        config.NUM_CLASSES,
+        train_bn=config.TRAIN_BN,
+        channels=config.MASK_CONV_CHANNELS,
+    )

@@ -1,0 +1,163 @@
+"""From Config.BACKBONE to the feature maps C2..C5, whatever it names.
+
+Accepted: the name of a ResNet; a keras.Model; a `keras.applications` function; or any
+callable that is given the image tensor and answers feature maps or a keras.Model.
+"""
+
+import inspect
+
+import keras
+
+from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.nets.resnet import BLOCKS, resnet_graph
+
+TAP_STRIDES = (4, 8, 16, 32)
+PROBE_SIZE = 512  # pixels; large enough that a padded map is not mistaken for a strided one
+
+
+@keras.saving.register_keras_serializable(package="mrcnn")
+class BackbonePreprocessing(keras.layers.Layer):
+    """Give a pretrained network the pixel scaling it was trained with.
+
+    Args:
+        mean_pixel: what was subtracted from the image; it is added back first.
+        function: maps RGB pixels in 0..255, [B, H, W, C], to the network's input.
+    """
+
+    def __init__(self, mean_pixel, function, **kwargs):
+        super().__init__(**kwargs)
+        self.mean_pixel = [float(m) for m in mean_pixel]
+        self.function = keras.saving.deserialize_keras_object(function)
+
+    def call(self, inputs):
+        """[B, H, W, C] -> same shape."""
+        mean = keras.ops.convert_to_tensor(self.mean_pixel, dtype=inputs.dtype)
+        return self.function(inputs + mean)
+
+    def compute_output_shape(self, input_shape):
+        """Unchanged."""
+        return input_shape
+
+    def get_config(self):
+        """Constructor arguments; the function is saved by its registered name."""
+        function = keras.saving.serialize_keras_object(self.function)
+        return {**super().get_config(), "mean_pixel": self.mean_pixel, "function": function}
+
+
+def is_application(backbone) -> bool:
+    """Whether this is a `keras.applications` style function (it can leave out its top)."""
+    return callable(backbone) and "include_top" in _parameters(backbone)
+
+
+def _parameters(function):
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None):
+    """Feature maps of a batch of molded images.
+
+    Args:
+        backbone: see the module.
+        images: [B, H, W, C] keras tensor, mean-subtracted.
+        train_bn: see `BatchNorm`; also rules the batch-norm layers of other models.
+        mean_pixel: [C], what was subtracted from the images.
+        preprocessing: function of RGB pixels 0..255 that a keras.Model or callable
+            expects; None takes the one that belongs to a `keras.applications` function,
+            or feeds the mean-subtracted image.
+
+    Returns:
+        [C2, C3, C4, C5] with strides 4, 8, 16, 32.
+
+    Raises:
+        ValueError: unknown name, wrong channel count, or a stride without a feature map.
+    """
+    if isinstance(backbone, str):
+        return resnet_graph(images, backbone, stage5=True, train_bn=train_bn)[1:]
+    if is_application(backbone):
+        preprocessing = preprocessing or getattr(
+            inspect.getmodule(inspect.unwrap(backbone)), "preprocess_input", None
+        )
+        channels = images.shape[-1]
+        backbone = backbone(include_top=False, weights=None, input_shape=(None, None, channels))
+    if preprocessing is not None:
+        images = BackbonePreprocessing(mean_pixel, preprocessing, name="preprocess")(images)
+    if isinstance(backbone, keras.Model):
+        return _tap_model(backbone, images, train_bn)
+    return _call_backbone(backbone, images, train_bn)
+
+
+def _call_backbone(function, images, train_bn):
+    """A callable's answer: Matterport's (image, stage5=, train_bn=) or plain (image)."""
+    known = {"stage5": True, "train_bn": train_bn}
+    takes = _parameters(function)
+    answer = function(images, **{k: v for k, v in known.items() if k in takes})
+    if isinstance(answer, keras.Model):
+        return _tap_model(answer, images, train_bn)
+    maps = [m for m in answer if m is not None]
+    strides = _strides(images, maps)
+    taps = [_last_at(maps, strides, stride) for stride in TAP_STRIDES]
+    return _checked(taps, strides)
+
+
+def _tap_model(model, images, train_bn):
+    """Run a keras.Model on the images and take its deepest map at each stride."""
+    channels = model.inputs[0].shape[-1]
+    if channels is not None and channels != images.shape[-1]:
+        raise ValueError(
+            f"BACKBONE {model.name!r} takes {channels} channels; "
+            f"IMAGE_CHANNEL_COUNT is {images.shape[-1]}"
+        )
+    model = _with_our_batch_norm(model, train_bn)
+    outputs = [t for layer in model.layers for t in _outputs(layer)]
+    maps = [t for t in outputs if len(t.shape) == 4]
+    strides = _strides(model.inputs[0], maps)
+    taps = _checked([_last_at(maps, strides, stride) for stride in TAP_STRIDES], strides)
+    return keras.Model(model.inputs, taps, name="backbone")(images)
+
+
+def _outputs(layer):
+    output = layer.output if layer._inbound_nodes else []
+    return output if isinstance(output, (list, tuple)) else [output]
+
+
+def _with_our_batch_norm(model, train_bn):
+    """A copy of the model, weights included, whose batch-norm obeys TRAIN_BN."""
+
+    def replace(layer):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return BatchNorm(train_bn=train_bn, **layer.get_config())
+        return layer.__class__.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=replace)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _strides(image, maps):
+    """Stride of each map, or None where it is not the same whole number in y and x."""
+    probe = keras.KerasTensor((1, PROBE_SIZE, PROBE_SIZE, image.shape[-1]), dtype=image.dtype)
+    shapes = [t.shape for t in keras.Function([image], maps).compute_output_spec([probe])]
+    strides = []
+    for _, height, width, _ in shapes:
+        exact = height == width and height and PROBE_SIZE % height == 0
+        strides.append(PROBE_SIZE // height if exact else None)
+    return strides
+
+
+def _last_at(maps, strides, stride):
+    at_stride = [m for m, s in zip(maps, strides, strict=True) if s == stride]
+    return at_stride[-1] if at_stride else None
+
+
+def _checked(taps, strides):
+    for tap, stride in zip(taps, TAP_STRIDES, strict=True):
+        if tap is None:
+            found = sorted({s for s in strides if s})
+            raise ValueError(
+                f"BACKBONE has no feature map of stride {stride}; needed: {TAP_STRIDES}, "
+                f"found: {found}. A ResNet name is one of {sorted(BLOCKS)}."
+            )
+    return taps

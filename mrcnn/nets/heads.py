@@ -1,0 +1,71 @@
+"""Class, box and mask heads on the rois (Mask R-CNN, figure 4 right, as Matterport built it).
+
+Shapes: B images, R rois, C classes, F channels.
+"""
+
+from keras import layers
+
+from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.layers.roi_align import PyramidROIAlign
+from mrcnn.layers.time_distributed import TimeDistributed
+
+
+def fpn_classifier_graph(
+    rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, fc_layers_size=1024
+):
+    """Class and box head.
+
+    Args:
+        rois: [B, R, 4] normalised; feature_maps: [P2, P3, P4, P5]; image_meta: [B, M].
+        pool_size: side of the pooled features.
+        num_classes: C, background included.
+        train_bn: see `BatchNorm`.
+        fc_layers_size: width of the two hidden layers.
+
+    Returns:
+        logits [B, R, C], probabilities [B, R, C], deltas [B, R, C, 4].
+    """
+    x = PyramidROIAlign((pool_size, pool_size), name="roi_align_classifier")(
+        [rois, image_meta, *feature_maps]
+    )
+    for index, kernel in ((1, pool_size), (2, 1)):
+        conv = layers.Conv2D(fc_layers_size, kernel, name=f"conv{index}")
+        x = TimeDistributed(conv, name=f"mrcnn_class_conv{index}")(x)
+        bn = BatchNorm(train_bn=train_bn, name=f"bn{index}")
+        x = TimeDistributed(bn, name=f"mrcnn_class_bn{index}")(x)
+        x = layers.Activation("relu")(x)
+    shared = layers.Reshape((-1, fc_layers_size), name="pool_squeeze")(x)
+    logits = TimeDistributed(layers.Dense(num_classes, name="logits"), name="mrcnn_class_logits")(
+        shared
+    )
+    probabilities = layers.Activation("softmax", name="mrcnn_class")(logits)
+    deltas = TimeDistributed(layers.Dense(4 * num_classes, name="fc"), name="mrcnn_bbox_fc")(shared)
+    deltas = layers.Reshape((-1, num_classes, 4), name="mrcnn_bbox")(deltas)
+    return logits, probabilities, deltas
+
+
+def build_fpn_mask_graph(
+    rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, channels=256
+):
+    """Mask head: four convolutions, a twofold upsampling, one mask a class.
+
+    Args:
+        pool_size: side, or (height, width), of the pooled features; masks are twice that.
+        channels: of the convolutions.
+        Others as `fpn_classifier_graph`.
+
+    Returns:
+        [B, R, 2 * height, 2 * width, C] probabilities.
+    """
+    pool_shape = (pool_size, pool_size) if isinstance(pool_size, int) else tuple(pool_size)
+    x = PyramidROIAlign(pool_shape, name="roi_align_mask")([rois, image_meta, *feature_maps])
+    for index in (1, 2, 3, 4):
+        conv = layers.Conv2D(channels, 3, padding="same", name=f"conv{index}")
+        x = TimeDistributed(conv, name=f"mrcnn_mask_conv{index}")(x)
+        bn = BatchNorm(train_bn=train_bn, name=f"bn{index}")
+        x = TimeDistributed(bn, name=f"mrcnn_mask_bn{index}")(x)
+        x = layers.Activation("relu")(x)
+    deconv = layers.Conv2DTranspose(channels, 2, strides=2, activation="relu", name="deconv")
+    x = TimeDistributed(deconv, name="mrcnn_mask_deconv")(x)
+    conv = layers.Conv2D(num_classes, 1, activation="sigmoid", name="mask")
+    return TimeDistributed(conv, name="mrcnn_mask")(x)

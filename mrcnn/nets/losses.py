@@ -1,0 +1,131 @@
+"""The five losses (Mask R-CNN, section 3; Faster R-CNN, equation 1), static in shape.
+
+Shapes: B images, A anchors, T anchor targets (zero rows behind the last), R rois, P rois
+that can be positive, C classes, m/n mask size. Each answers a scalar; no rows, no loss.
+"""
+
+import keras
+from keras import ops
+
+EPSILON = 1e-7
+
+
+def _mean_where(values, mask):
+    """Mean of `values` where `mask` (of the same shape) holds; 0 where it never does."""
+    count = ops.sum(ops.cast(mask, "float32"))
+    return ops.sum(ops.where(mask, values, 0.0)) / ops.maximum(count, 1.0)
+
+
+def _cross_entropy(labels, logits):
+    """Softmax cross entropy from logits [..., C] and integer labels [...]."""
+    picked = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    return ops.logsumexp(logits, axis=-1) - picked
+
+
+def smooth_l1_loss(y_true, y_pred):
+    """Elementwise: half the square up to 1, linear beyond (Fast R-CNN, equation 3)."""
+    distance = ops.abs(y_true - y_pred)
+    return ops.where(distance < 1.0, 0.5 * ops.square(distance), distance - 0.5)
+
+
+def rpn_class_loss(rpn_match, rpn_class_logits):
+    """Foreground or background, on the anchors that are either.
+
+    Args:
+        rpn_match: [B, A, 1] int: 1 positive, -1 negative, 0 neutral.
+        rpn_class_logits: [B, A, 2].
+    """
+    match = rpn_match[..., 0]
+    labels = ops.cast(ops.equal(match, 1), "int32")
+    return _mean_where(_cross_entropy(labels, rpn_class_logits), ops.not_equal(match, 0))
+
+
+def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox):
+    """Deltas of the positive anchors.
+
+    Args:
+        target_bbox: [B, T, 4]; row i belongs to the i-th positive anchor of the image.
+        rpn_match: [B, A, 1] as above.
+        rpn_bbox: [B, A, 4].
+    """
+    positive = ops.cast(ops.equal(rpn_match[..., 0], 1), "float32")
+    rows = min(target_bbox.shape[1], rpn_match.shape[1] or target_bbox.shape[1])
+    # top_k is stable, so the positive anchors come first, in their own order.
+    is_positive, anchors = ops.top_k(positive, k=rows)
+    predicted = ops.take_along_axis(rpn_bbox, ops.cast(anchors, "int32")[..., None], axis=1)
+    loss = smooth_l1_loss(target_bbox[:, :rows], predicted)
+    return _mean_where(loss, ops.broadcast_to(is_positive[..., None] > 0.0, ops.shape(loss)))
+
+
+def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids):
+    """Class of each roi, background included.
+
+    A roi whose predicted class is not among those its image's data set knows is left out.
+
+    Args:
+        target_class_ids: [B, R] int32.
+        class_logits: [B, R, C].
+        active_class_ids: [B, C] of 0 and 1.
+    """
+    loss = _cross_entropy(target_class_ids, class_logits)
+    predicted = ops.cast(ops.argmax(class_logits, axis=-1), "int32")
+    active = ops.take_along_axis(ops.cast(active_class_ids, "float32"), predicted, axis=1)
+    return _mean_where(loss, active > 0.0)
+
+
+def mrcnn_bbox_loss(target_bbox, target_class_ids, pred_bbox):
+    """Deltas of the positive rois, at their own class.
+
+    Args:
+        target_bbox: [B, R, 4]; target_class_ids: [B, R]; pred_bbox: [B, R, C, 4].
+    """
+    predicted = ops.take_along_axis(pred_bbox, target_class_ids[..., None, None], axis=2)[:, :, 0]
+    loss = smooth_l1_loss(target_bbox, predicted)
+    positive = ops.broadcast_to(target_class_ids[..., None] > 0, ops.shape(loss))
+    return _mean_where(loss, positive)
+
+
+def mrcnn_mask_loss(target_masks, target_class_ids, pred_masks):
+    """Binary cross entropy of the positive rois' masks, at their own class.
+
+    Args:
+        target_masks: [B, R, m, n] of 0 and 1; target_class_ids: [B, R].
+        pred_masks: [B, P, m, n, C] probabilities, for the first P rois (positives come first).
+    """
+    rows = pred_masks.shape[1]
+    target, class_ids = target_masks[:, :rows], target_class_ids[:, :rows]
+    predicted = ops.take_along_axis(pred_masks, class_ids[..., None, None, None], axis=-1)[..., 0]
+    predicted = ops.clip(predicted, EPSILON, 1.0 - EPSILON)
+    loss = -target * ops.log(predicted + EPSILON)
+    loss = loss - (1.0 - target) * ops.log(1.0 - predicted + EPSILON)
+    positive = ops.broadcast_to(class_ids[..., None, None] > 0, ops.shape(loss))
+    return _mean_where(loss, positive)
+
+
+LOSSES = {
+    "rpn_class_loss": rpn_class_loss,
+    "rpn_bbox_loss": rpn_bbox_loss,
+    "mrcnn_class_loss": mrcnn_class_loss,
+    "mrcnn_bbox_loss": mrcnn_bbox_loss,
+    "mrcnn_mask_loss": mrcnn_mask_loss,
+}
+
+
+@keras.saving.register_keras_serializable(package="mrcnn")
+class LossLayer(keras.layers.Layer):
+    """One of the five losses as a layer, named after it, so that the graph shows it.
+
+    Call: the loss function's arguments as a list -> scalar float32.
+    """
+
+    def __init__(self, name, **kwargs):
+        super().__init__(name=name, dtype="float32", **kwargs)
+        self.function = LOSSES[name]
+
+    def call(self, inputs):
+        """See the class."""
+        return self.function(*inputs)
+
+    def compute_output_shape(self, input_shape):
+        """A scalar."""
+        return ()

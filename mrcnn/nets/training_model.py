@@ -1,0 +1,54 @@
+"""The training graph as a Keras model whose loss is the weighted sum of its loss outputs."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from mrcnn.nets.losses import LOSSES
+
+NOT_DECAYED = ("gamma", "beta")
+
+
+@keras.saving.register_keras_serializable(package="mrcnn")
+class TrainingModel(keras.Model):
+    """Functional model whose last five outputs are the losses, in the order of `LOSSES`.
+
+    `fit` needs no targets: they are among the inputs. Each loss is shown under its own
+    name in the progress bar, the history and TensorBoard.
+    """
+
+    def __init__(self, inputs, outputs, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.loss_weights = dict.fromkeys(LOSSES, 1.0)
+        self.weight_decay = 0.0
+        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
+
+    def configure_losses(self, loss_weights, weight_decay):
+        """Set before `compile`.
+
+        Args:
+            loss_weights: factor of each loss by name; one left out counts 1.
+            weight_decay: of the squares' mean of every trained tensor but gamma and beta.
+        """
+        self.loss_weights = {name: float(loss_weights.get(name, 1.0)) for name in LOSSES}
+        self.weight_decay = float(weight_decay)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Weighted sum of the five losses and the weight decay: a scalar."""
+        total = 0.0
+        for name, loss in zip(LOSSES, y_pred[-len(LOSSES) :], strict=True):
+            loss = loss * self.loss_weights[name]
+            self.loss_trackers[name].update_state(loss)
+            total = total + loss
+        return total + self.decay_loss()
+
+    def decay_loss(self):
+        """Matterport's weight decay: decay * sum(w^2) / size(w), summed over the tensors."""
+        if not self.weight_decay:
+            return 0.0
+        terms = [
+            ops.sum(ops.square(w)) / float(np.prod(w.shape))
+            for w in self.trainable_variables
+            if w.name not in NOT_DECAYED
+        ]
+        return self.weight_decay * sum(terms, 0.0)

@@ -1,0 +1,39 @@
+"""Matterport's `mrcnn.parallel_model`, kept so that scripts importing it go on working."""
+
+import warnings
+
+
+class ParallelModel:
+    """`ParallelModel(keras_model, gpu_count)` answers the very model it was given.
+
+    Matterport copied the model to each GPU here. With Keras 3 a model cannot be split after it
+    is built, so this class splits nothing: what comes back is `keras_model` itself, to compile,
+    fit, save and predict with as before, on one device. The number of devices belongs in
+    `Config.GPU_COUNT`, where the model is built.
+
+    Args:
+        keras_model: a Keras model (of a MaskRCNN: its `keras_model`).
+        gpu_count: devices the script hoped for; more than one gives a warning.
+
+    Returns:
+        `keras_model`.
+
+    Raises:
+        TypeError: `keras_model` is not a Keras model.
+        ValueError: `gpu_count` is not a whole number of at least 1.
+    """
+
+    def __new__(cls, keras_model, gpu_count):
+        if not hasattr(keras_model, "get_layer"):
+            received = type(keras_model).__name__
+            hint = " (pass its keras_model)" if hasattr(keras_model, "keras_model") else ""
+            raise TypeError(f"ParallelModel expected a Keras model, received {received}{hint}")
+        if int(gpu_count) != gpu_count or gpu_count < 1:
+            raise ValueError(f"gpu_count: expected a whole number from 1, received {gpu_count!r}")
+        if gpu_count > 1:
+            warnings.warn(
+                f"ParallelModel does not split a model: it stays on one device instead of "
+                f"{gpu_count}. The number of devices is Config.GPU_COUNT's business.",
+                stacklevel=2,
+            )
+        return keras_model
