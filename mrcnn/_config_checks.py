@@ -208,6 +208,7 @@ CHECKS = {
     "OPTIMIZER": choice(OPTIMIZERS, function=True),
     "LR_SCHEDULE": choice(SCHEDULES, function=True, optional=True),
     "COMPUTE_BACKBONE_SHAPE": function_or_none,
+    "BACKBONE_PREPROCESSING": function_or_none,
     "NAME": text_or_none,
     "BACKBONE_STRIDES": strides,
     **dict.fromkeys(

@@ -70,6 +70,10 @@ class Config:
     # resnet18, resnet34, resnet50, resnet101, a Keras model, or a callable that builds one.
     # The larger ones find more and run slower; 18 and 34 are for machines without a GPU.
     BACKBONE = "resnet101"
+    # What a keras.Model or callable as BACKBONE expects of pixels: a function of RGB in
+    # 0..255, [B, H, W, C]. None: that of a keras.applications function is found by itself,
+    # and anything else is fed the image minus MEAN_PIXEL.
+    BACKBONE_PREPROCESSING = None
     # Only for a callable BACKBONE whose feature sizes do not follow from BACKBONE_STRIDES:
     # takes an image shape, answers [levels, (height, width)].
     COMPUTE_BACKBONE_SHAPE = None

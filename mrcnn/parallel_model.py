@@ -2,6 +2,8 @@
 
 import warnings
 
+__all__ = ["ParallelModel"]
+
 
 class ParallelModel:
     """`ParallelModel(keras_model, gpu_count)` answers the very model it was given.
@@ -37,3 +39,6 @@ class ParallelModel:
                 stacklevel=2,
             )
         return keras_model
+
+    def __init__(self, keras_model, gpu_count):
+        """Not run, since the answer is no ParallelModel; it shows tools the parameters."""

@@ -202,7 +202,7 @@ def test_letters_and_lines_follow_the_drawn_size():
         sizes.append(figure.style_sizes(ax, (100, 100)))
     (small_font, small_line, _), (large_font, large_line, px_per_point) = sizes
     assert 4 <= small_font < large_font <= 13
-    assert small_line < large_line <= 2.4
+    assert small_line < large_line <= 2.6
     np.testing.assert_allclose(px_per_point, 100 / (16 * 72))
     assert figure.style_sizes(ax, (100, 100), 100)[0] < large_font
 

@@ -75,7 +75,7 @@ def read_legacy_h5(path: str | os.PathLike) -> LegacyWeights:
         ValueError: the file is not in this layout, or cut short or damaged; names the file
             and what it seems to be.
     """
-    with _open(path) as file:
+    with open_h5(path) as file:
         root = _weights_root(file, path)
         layers = _read_names(root, "layer_names")
         arrays: dict[Key, np.ndarray] = {}
@@ -101,7 +101,7 @@ def check_legacy_h5(path: str | os.PathLike) -> int:
     Raises:
         FileNotFoundError, ValueError: as `read_legacy_h5`.
     """
-    with _open(path) as file:
+    with open_h5(path) as file:
         root = _weights_root(file, path)
         names = [
             (layer, name)
@@ -185,8 +185,12 @@ def _text(value: str | bytes) -> str:
     return value.decode("utf8") if isinstance(value, bytes) else str(value)
 
 
-def _open(path: str | os.PathLike) -> h5py.File:
-    """Open for reading, or say what the file is instead."""
+def open_h5(path: str | os.PathLike) -> h5py.File:
+    """Open for reading, or say what the file is instead.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_legacy_h5`.
+    """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(

@@ -74,7 +74,8 @@ def load_weights_by_name(
         mode: "inference" demands every variable; "training" demands one whole backbone
             stage, and that nothing with a matching name has another shape. There a first
             convolution for RGB is adapted to another IMAGE_CHANNEL_COUNT.
-        by_name: False pairs layers by order; with `exclude` names are used all the same.
+        by_name: False pairs layers by their order; where every layer of the model has its
+            name in the file, or with `exclude`, names decide all the same.
         verbose: 1 prints the summary.
 
     Returns:
@@ -90,7 +91,7 @@ def load_weights_by_name(
     names = _exclude_names(exclude, model, table)
     file = read_legacy_h5(path)
     _check_backend(file)
-    if by_name or names:
+    if by_name or names or {key[0] for key, _ in table} <= {key[0] for key in file}:
         channels = _image_channels(model) if mode == "training" else 3
         plan = plan_by_name(table, file, names, channels)
     else:
@@ -179,7 +180,7 @@ def _assign(assignments: list[Assignment], file: LegacyWeights) -> None:
         kept = keras.ops.convert_to_numpy(assignment.variable)
         if not np.array_equal(kept, assignment.array.astype(kept.dtype)):
             raise RuntimeError(
-                f"{file.path}: {key_name(assignment.key)} does not hold what was just assigned to it"
+                f"{file.path}: {key_name(assignment.key)} does not hold what was assigned to it"
             )
 
 

@@ -38,7 +38,7 @@ def check_fit(plan: Plan, file: LegacyWeights, shapes: dict[Key, tuple], mode: s
     stages = backbone_stages(shapes).values()
     has_stage = any(filled.issuperset(keys) for keys in stages)
     if plan.mismatched:
-        way = _training_way(plan) if has_stage else _NO_START
+        way = _training_way(plan, reasons) if has_stage else _NO_START
         raise ValueError(_refusal(file, _shape_lines(plan), reasons, way))
     if not has_stage:
         problem = f"it would fill {len(filled)} of {len(shapes)} weights and no backbone stage"
@@ -51,8 +51,10 @@ def check_fit(plan: Plan, file: LegacyWeights, shapes: dict[Key, tuple], mode: s
         plan.notes.append(f"the file holds a {names[0]}, the model a {names[1]}: a part fits")
 
 
-def _training_way(plan: Plan) -> str:
-    """The `exclude` that makes a training load work."""
+def _training_way(plan: Plan, reasons: list[str]) -> str:
+    """The `exclude` that makes a training load work; for another kind of ResNet, the knob."""
+    if _other_backbone(reasons) and any(key[1].startswith("res") for key, _, _ in plan.mismatched):
+        return "Build the model with the file's BACKBONE, or start without this file"
     names = _all_excluded(plan)
     short = ' (or exclude="heads")' if set(names) == set(HEADS) else ""
     return f"To train from this file pass exclude={names!r}{short}"
@@ -65,8 +67,7 @@ def _all_excluded(plan: Plan) -> list[str]:
 
 def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None:
     """Inference: every variable, and no ResNet that is only a part of the file's one."""
-    wrong_backbone = any("BACKBONE=" in reason for reason in reasons)
-    if not (plan.mismatched or plan.missing or plan.excluded or wrong_backbone):
+    if not (plan.mismatched or plan.missing or plan.excluded or _other_backbone(reasons)):
         return
     problems = []
     if plan.mismatched:
@@ -77,7 +78,9 @@ def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None
     if plan.excluded:
         problems.append(f"`exclude` leaves out {some([key_name(k) for k, _, _ in plan.excluded])}")
     way = "Inference needs every weight: anything left out would answer at random. "
-    if plan.mismatched:
+    if plan.mismatched and _other_backbone(reasons):
+        way += "Build the model with the file's BACKBONE"
+    elif plan.mismatched:
         way += (
             "Give the model the file's settings, or, to train from this file, use "
             f'mode="training" with exclude={_all_excluded(plan)!r}'
@@ -87,6 +90,10 @@ def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None
     else:
         way += "Load a file of a whole trained model that was built with the same settings"
     raise ValueError(_refusal(file, "; ".join(problems) or "another backbone", reasons, way))
+
+
+def _other_backbone(reasons: list[str]) -> bool:
+    return any("BACKBONE=" in reason for reason in reasons)
 
 
 def _shape_lines(plan: Plan) -> str:

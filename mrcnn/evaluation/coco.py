@@ -61,6 +61,11 @@ def _annotations(image_id: int, parts: dict) -> list[dict]:
     return records
 
 
+def _image_record(image_id: int, item: dict) -> dict:
+    height, width = np.shape(item["masks"])[:2] if "masks" in item else (0, 0)
+    return {"id": image_id, "height": int(height), "width": int(width)}
+
+
 def _index(side: str, images: list[dict], class_names, keys, with_masks):
     """A pycocotools COCO object over one list of images."""
     from pycocotools.coco import COCO
@@ -76,7 +81,7 @@ def _index(side: str, images: list[dict], class_names, keys, with_masks):
         record["id"] = number
     coco = COCO()
     coco.dataset = {
-        "images": [{"id": i} for i in range(len(images))],
+        "images": [_image_record(i, item) for i, item in enumerate(images)],
         "categories": [{"id": i, "name": str(n)} for i, n in enumerate(class_names) if i],
         "annotations": annotations,
     }

@@ -106,12 +106,15 @@ def paste_mask(mask, bbox, canvas: np.ndarray) -> None:
         raise ValueError(f"bbox: expected y2 > y1 and x2 > x1, received {(y1, x1, y2, x2)}")
     top, left = max(y1, 0), max(x1, 0)
     bottom, right = max(min(y2, canvas.shape[0]), top), max(min(x2, canvas.shape[1]), left)
+    if mask.min() >= 0.5:  # scikit-image clips to the range of the input: no darker border
+        canvas[top:bottom, left:right] = True
+        return
     down = _axis_matrix(mask.shape[0], y2 - y1)[top - y1 : bottom - y1]
     across = _axis_matrix(mask.shape[1], x2 - x1)[left - x1 : right - x1]
     soft = down @ mask @ across.T
     if mask.dtype.itemsize <= 4:  # scikit-image answers float32 then, whose rounding can reach 0.5
         soft = soft.astype(np.float32)
-    canvas[top:bottom, left:right] = np.clip(soft, mask.min(), mask.max(), out=soft) >= 0.5
+    canvas[top:bottom, left:right] = soft >= 0.5
 
 
 def unmold_mask(mask, bbox, image_shape) -> np.ndarray:
@@ -140,7 +143,7 @@ def _flat(name, masks) -> np.ndarray:
         raise ValueError(f"{name}: expected shape [H, W, N], received {masks.shape}")
     if masks.dtype != bool:
         masks = masks > 0.5
-    return masks.reshape(-1, masks.shape[2])
+    return masks.reshape(masks.shape[0] * masks.shape[1], masks.shape[2])
 
 
 def compute_overlaps_masks(masks1, masks2) -> np.ndarray:

@@ -120,6 +120,22 @@ def _boxes_to_original(boxes_norm, original_image_shape, image_shape, window) ->
     return denorm_boxes((boxes_norm - shift) / scale, original_image_shape[:2])
 
 
+def _check_detections(detections: np.ndarray, mrcnn_mask: np.ndarray) -> None:
+    if detections.ndim != 2 or detections.shape[1] != 6:
+        raise ValueError(f"detections: expected shape [D, 6], received {detections.shape}")
+    if mrcnn_mask.ndim != 4 or len(mrcnn_mask) != len(detections):
+        raise ValueError(
+            f"mrcnn_mask: expected shape [{len(detections)}, h, w, NUM_CLASSES], "
+            f"received {mrcnn_mask.shape}"
+        )
+    highest = detections[:, 4].max(initial=0)
+    if highest >= mrcnn_mask.shape[3]:
+        raise ValueError(
+            f"detections: expected class ids below {mrcnn_mask.shape[3]}, the classes of "
+            f"mrcnn_mask, received {highest:g}"
+        )
+
+
 def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window):
     """Turns what the network answers for one image into the caller's pixels.
 
@@ -140,23 +156,12 @@ def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape,
         ValueError: shapes do not fit.
     """
     detections, mrcnn_mask = np.asarray(detections), np.asarray(mrcnn_mask)
-    if detections.ndim != 2 or detections.shape[1] != 6:
-        raise ValueError(f"detections: expected shape [D, 6], received {detections.shape}")
-    if mrcnn_mask.ndim != 4 or len(mrcnn_mask) != len(detections):
-        raise ValueError(
-            f"mrcnn_mask: expected shape [{len(detections)}, h, w, NUM_CLASSES], "
-            f"received {mrcnn_mask.shape}"
-        )
+    _check_detections(detections, mrcnn_mask)
     padding_rows = np.flatnonzero(detections[:, 4] == 0)
     detections = detections[: padding_rows[0] if padding_rows.size else None]
     boxes = _boxes_to_original(detections[:, :4], original_image_shape, image_shape, window)
     real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
     boxes, class_ids = boxes[real], detections[real, 4].astype(np.int32)
-    if class_ids.size and class_ids.max() >= mrcnn_mask.shape[3]:
-        raise ValueError(
-            f"detections: expected class ids below {mrcnn_mask.shape[3]}, the classes of "
-            f"mrcnn_mask, received {class_ids.max()}"
-        )
     canvases = np.zeros((len(real), *original_image_shape[:2]), dtype=bool)
     for row, class_id, box, canvas in zip(real, class_ids, boxes, canvases, strict=True):
         paste_mask(mrcnn_mask[row, :, :, class_id], box, canvas)

@@ -153,11 +153,12 @@ def _margins(size: int, wanted: int) -> tuple[int, int]:
     return before, wanted - size - before
 
 
-def _pad(image, padding, window):
-    """Puts `image` at `window` of a black frame; `padding` has one pair for each of 3 axes."""
+def _pad(image, padding):
+    """Puts zeros around `image`; `padding` is [(top, bottom), (left, right), (0, 0)]."""
     sizes = [n + sum(pair) for n, pair in zip(image.shape, padding, strict=False)]
     framed = np.zeros(sizes, dtype=image.dtype)
-    framed[window[0] : window[2], window[1] : window[3]] = image
+    top, left = padding[0][0], padding[1][0]
+    framed[top : top + image.shape[0], left : left + image.shape[1]] = image
     return framed
 
 
@@ -182,21 +183,17 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
         rng: `np.random.Generator` for the place of the crop; None uses Python's `random`.
 
     Returns:
-        (image, window, scale, padding, crop):
-        image of the input type;
-        window: (y1, x1, y2, x2), the pixels of the result that hold the image;
-        scale: the factor used;
-        padding: [(top, bottom), (left, right), (0, 0)] in pixels;
-        crop: (y, x, height, width) in the scaled image, None in the other modes.
+        (image, window, scale, padding, crop): image of the input type; window (y1, x1, y2, x2),
+        the pixels of the result that hold the image; padding [(top, bottom), (left, right),
+        (0, 0)] pixels; crop (y, x, height, width) in the scaled image, None in other modes.
 
     Raises:
-        TypeError: the image holds no numbers.
-        ValueError: the image has a wrong shape, or a mode or its size is not valid.
+        TypeError, ValueError: the image is none, or the mode or its size is not valid.
     """
     image = _checked_image(image)
     _check_mode(mode, min_dim, max_dim)
-    padding, crop = [(0, 0), (0, 0), (0, 0)], None
     height, width = image.shape[:2]
+    padding, crop = [(0, 0), (0, 0), (0, 0)], None
     if mode == "none":
         return image, (0, 0, height, width), 1, padding, crop
     scale = _scale_for(height, width, min_dim, max_dim, min_scale, mode)
@@ -205,13 +202,13 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
         image = resize_bilinear(image, (height, width))
     if mode == "crop":
         y, x = _random_corner(height, width, min_dim, rng)
-        image = image[y : y + min_dim, x : x + min_dim]
-        return image, (0, 0, min_dim, min_dim), scale, padding, (y, x, min_dim, min_dim)
+        cut = image[y : y + min_dim, x : x + min_dim]
+        return cut, (0, 0, min_dim, min_dim), scale, padding, (y, x, min_dim, min_dim)
     frame = [max_dim if mode == "square" else -(-size // 64) * 64 for size in (height, width)]
     padding = [_margins(height, frame[0]), _margins(width, frame[1]), (0, 0)]
     top, left = padding[0][0], padding[1][0]
     window = (top, left, top + height, left + width)
-    return _pad(image, padding, window), window, scale, padding, crop
+    return _pad(image, padding), window, scale, padding, crop
 
 
 def _nearest_taps(size_in: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -253,5 +250,4 @@ def resize_mask(mask, scale, padding, crop=None) -> np.ndarray:
     if crop is not None:
         y, x, height, width = crop
         return mask[y : y + height, x : x + width]
-    top, left = padding[0][0], padding[1][0]
-    return _pad(mask, padding, (top, left, top + mask.shape[0], left + mask.shape[1]))
+    return _pad(mask, padding)

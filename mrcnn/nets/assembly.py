@@ -14,7 +14,7 @@ from mrcnn.layers.proposal import ProposalLayer
 from mrcnn.layers.slices import ActiveClasses, BoxesOfDetections, FirstRows, NormalizeBoxes
 from mrcnn.nets.backbones import build_backbone
 from mrcnn.nets.fpn import build_fpn
-from mrcnn.nets.heads import build_fpn_mask_graph, fpn_classifier_graph
+from mrcnn.nets.heads import build_mask_head, build_classifier_head
 from mrcnn.nets.losses import LossLayer
 from mrcnn.nets.rpn import build_rpn_model, run_rpn
 from mrcnn.nets.training_model import TrainingModel
@@ -142,7 +142,7 @@ def _proposals(rpn_class, rpn_bbox, anchors, count, config):
 
 
 def _classify(rois, feature_maps, image_meta, config):
-    return fpn_classifier_graph(
+    return build_classifier_head(
         rois,
         feature_maps[:4],
         image_meta,
@@ -154,7 +154,7 @@ def _classify(rois, feature_maps, image_meta, config):
 
 
 def _masks(rois, feature_maps, image_meta, config):
-    return build_fpn_mask_graph(
+    return build_mask_head(
         rois,
         feature_maps[:4],
         image_meta,

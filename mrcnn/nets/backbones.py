@@ -9,7 +9,7 @@ import inspect
 import keras
 
 from mrcnn.layers.batch_norm import BatchNorm
-from mrcnn.nets.resnet import BLOCKS, resnet_graph
+from mrcnn.nets.resnet import BLOCKS, build_resnet
 
 TAP_STRIDES = (4, 8, 16, 32)
 PROBE_SIZE = 512  # pixels; large enough that a padded map is not mistaken for a strided one
@@ -27,7 +27,7 @@ class BackbonePreprocessing(keras.layers.Layer):
     def __init__(self, mean_pixel, function, **kwargs):
         super().__init__(**kwargs)
         self.mean_pixel = [float(m) for m in mean_pixel]
-        self.function = keras.saving.deserialize_keras_object(function)
+        self.function = function if callable(function) else _saved_function(function)
 
     def call(self, inputs):
         """[B, H, W, C] -> same shape."""
@@ -39,9 +39,29 @@ class BackbonePreprocessing(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        """Constructor arguments; the function is saved by its registered name."""
-        function = keras.saving.serialize_keras_object(self.function)
+        """Constructor arguments; the function is saved by its name.
+
+        Those of `keras.applications` are found again by themselves, others where they were
+        registered with Keras.
+        """
+        application = self.function.__module__.rpartition(".")[2]
+        if _preprocessing_of(application) is self.function:
+            function = application
+        else:
+            function = keras.saving.serialize_keras_object(self.function)
         return {**super().get_config(), "mean_pixel": self.mean_pixel, "function": function}
+
+
+def _preprocessing_of(application):
+    """`preprocess_input` of a module of `keras.applications`, or None."""
+    return getattr(getattr(keras.applications, application, None), "preprocess_input", None)
+
+
+def _saved_function(saved):
+    """The function that `get_config` named."""
+    if isinstance(saved, str):
+        return _preprocessing_of(saved)
+    return keras.saving.deserialize_keras_object(saved)
 
 
 def is_application(backbone) -> bool:
@@ -75,7 +95,7 @@ def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None
         ValueError: unknown name, wrong channel count, or a stride without a feature map.
     """
     if isinstance(backbone, str):
-        return resnet_graph(images, backbone, stage5=True, train_bn=train_bn)[1:]
+        return build_resnet(images, backbone, stage5=True, train_bn=train_bn)[1:]
     if is_application(backbone):
         preprocessing = preprocessing or getattr(
             inspect.getmodule(inspect.unwrap(backbone)), "preprocess_input", None

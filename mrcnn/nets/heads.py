@@ -10,7 +10,7 @@ from mrcnn.layers.roi_align import PyramidROIAlign
 from mrcnn.layers.time_distributed import TimeDistributed
 
 
-def fpn_classifier_graph(
+def build_classifier_head(
     rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, fc_layers_size=1024
 ):
     """Class and box head.
@@ -44,7 +44,7 @@ def fpn_classifier_graph(
     return logits, probabilities, deltas
 
 
-def build_fpn_mask_graph(
+def build_mask_head(
     rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, channels=256
 ):
     """Mask head: four convolutions, a twofold upsampling, one mask a class.
@@ -52,7 +52,7 @@ def build_fpn_mask_graph(
     Args:
         pool_size: side, or (height, width), of the pooled features; masks are twice that.
         channels: of the convolutions.
-        Others as `fpn_classifier_graph`.
+        Others as `build_classifier_head`.
 
     Returns:
         [B, R, 2 * height, 2 * width, C] probabilities.

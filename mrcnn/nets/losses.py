@@ -118,8 +118,8 @@ class LossLayer(keras.layers.Layer):
     Call: the loss function's arguments as a list -> scalar float32.
     """
 
-    def __init__(self, name, **kwargs):
-        super().__init__(name=name, dtype="float32", **kwargs)
+    def __init__(self, name, dtype="float32", **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
         self.function = LOSSES[name]
 
     def call(self, inputs):

@@ -53,7 +53,7 @@ def _residual_block(x, architecture, stage, index, train_bn):
     return layers.Activation("relu", name=f"res{block}_out")(summed)
 
 
-def resnet_graph(input_image, architecture, stage5=False, train_bn=True):
+def build_resnet(input_image, architecture, stage5=False, train_bn=True):
     """Build a ResNet on an image tensor.
 
     Args:
@@ -71,7 +71,7 @@ def resnet_graph(input_image, architecture, stage5=False, train_bn=True):
     if architecture not in BLOCKS:
         raise ValueError(f"architecture = {architecture!r}: expected one of {sorted(BLOCKS)}")
     x = layers.ZeroPadding2D((3, 3))(input_image)
-    x = layers.Conv2D(64, 7, strides=2, name="conv1")(x)
+    x = layers.Conv2D(STAGE_WIDTHS[2], 7, strides=2, name="conv1")(x)
     x = BatchNorm(train_bn=train_bn, name="bn_conv1")(x)
     x = layers.Activation("relu")(x)
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)

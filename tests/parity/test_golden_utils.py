@@ -91,3 +91,61 @@ def test_resize(golden, name):
     mask = resize.resize_mask(unpack(golden["mask"], MASK_SHAPE), scale, padding, crop)
     expected = unpack(golden[f"resize_{name}_mask"], (*image.shape[:2], 3))
     np.testing.assert_array_equal(mask, expected)
+
+
+def test_unmold_mask(golden):
+    full = masks.unmold_mask(golden["soft"], (10, 20, 60, 110), MASK_SHAPE)
+    np.testing.assert_array_equal(full, unpack(golden["unmold_mask"], MASK_SHAPE[:2]))
+
+
+def test_mold_image(golden):
+    molded = molding.mold_image(golden["image"], [123.7, 116.8, 103.9])
+    np.testing.assert_array_equal(molded, golden["mold_image"].astype(np.float32))
+
+
+def test_image_meta(golden):
+    meta = molding.compose_image_meta(
+        7, (100, 140, 3), (128, 128, 3), (14, 0, 114, 128), 0.9, [1, 1, 0, 1]
+    )
+    np.testing.assert_array_equal(meta, golden["image_meta"])
+
+
+def average_precision_input(golden):
+    """Three perfect masks, the last of a wrong class."""
+    mask = unpack(golden["mask"], MASK_SHAPE)
+    truth = (golden["bboxes"], np.array([1, 2, 3]), mask)
+    return (*truth, golden["bboxes"], np.array([1, 2, 1]), np.array([0.9, 0.8, 0.7]), mask)
+
+
+def test_compute_ap(golden):
+    ap, precisions, recalls, _ = matching.compute_ap(*average_precision_input(golden))
+    np.testing.assert_array_equal(ap, golden["compute_ap"])
+    np.testing.assert_array_equal(precisions, golden["compute_ap_prec"])
+    np.testing.assert_array_equal(recalls, golden["compute_ap_rec"])
+
+
+def test_compute_ap_range(golden):
+    ap = matching.compute_ap_range(*average_precision_input(golden), verbose=0)
+    np.testing.assert_allclose(ap, golden["ap_range"], rtol=0, atol=GEOMETRY)
+
+
+def test_one_image_into_the_network_and_out_again(golden_dir):
+    """Recorded around the reference model: its input for image 0, and its answer in pixels."""
+    with np.load(golden_dir / "matterport_golden_shapes.npz") as archive:
+        mid = {name: archive[name] for name in archive.files if name.startswith("mid_")}
+        image, rois, packed = archive["image_0"], archive["rois_0"], archive["masks_0"]
+        shape, ids, scores = (archive[f"{n}_0"] for n in ("masks_shape", "class_ids", "scores"))
+    molded, window, scale, _, _ = resize.resize_image(image, 128, 128, 0, "square")
+    meta = molding.compose_image_meta(0, image.shape, molded.shape, window, scale, [0] * 4)
+    np.testing.assert_array_equal(
+        molding.mold_image(molded, [123.7, 116.8, 103.9]), mid["mid_molded"][0].astype(np.float32)
+    )
+    np.testing.assert_array_equal(meta, mid["mid_meta"][0])
+    found = molding.unmold_detections(
+        mid["mid_detections"][0], mid["mid_mask"][0], image.shape, molded.shape, window
+    )
+    np.testing.assert_array_equal(found[0], rois)
+    np.testing.assert_array_equal(found[1], ids)
+    np.testing.assert_array_equal(found[2], scores)
+    overlaps = masks.compute_overlaps_masks(found[3], unpack(packed, shape))
+    assert np.diag(overlaps).min() > 0.999  # the soft masks were stored with half precision

@@ -208,10 +208,11 @@ resized, window, scale, padding, crop = utils.resize_image(
 meta = modellib.compose_image_meta(
     0, image.shape, resized.shape, window, scale, np.zeros([config.NUM_CLASSES], dtype=np.int32))
 pillar = model.keras_model.get_layer("ROI").output
-peek = model.run_graph([image], [
-    ("pre_nms_anchors", model.ancestor(pillar, "ROI/pre_nms_anchors:0")),
-    ("proposals", pillar),
-])
+outputs = [("rpn_class", model.ancestor(pillar, "rpn_class")), ("proposals", pillar)]
+inner = model.ancestor(pillar, "ROI/pre_nms_anchors:0")
+if inner is not None:  # the inside of a layer is not there in every version
+    outputs.append(("pre_nms_anchors", inner))
+peek = model.run_graph([image], outputs)
 truth = dataset.load_mask(0)[0][:, :, 0]
 back = rle_decode(rle_encode(truth.astype(np.uint8)), truth.shape)
 picture = skimage.io.imread(os.path.join(submit_dir, "nucleus_0.png"))
@@ -223,7 +224,8 @@ print("DONE", json.dumps({
     "expanded": list(expanded.shape),
     "resized": list(resized.shape),
     "meta": len(meta),
-    "pre_nms_anchors": list(peek["pre_nms_anchors"].shape),
+    "rpn_class": list(peek["rpn_class"].shape),
+    "pre_nms_anchors": None if inner is None else list(peek["pre_nms_anchors"].shape),
     "proposals": list(peek["proposals"].shape),
     "rle_round_trip": bool(np.array_equal(back, truth)),
     "csv_lines": len(open(os.path.join(submit_dir, "submit.csv")).read().splitlines()),

@@ -1,0 +1,180 @@
+"""load_image_gt: one image with its objects, checked, resized, augmented, ready for training."""
+
+import warnings
+
+import numpy as np
+
+from mrcnn.data.augmentation import augment_image_and_mask
+from mrcnn.data.dataset import DataError, image_label
+from mrcnn.data.image_checks import check_image
+from mrcnn.geometry.boxes import extract_bboxes
+from mrcnn.geometry.masks import minimize_mask
+from mrcnn.geometry.molding import compose_image_meta
+from mrcnn.geometry.resize import resize_image, resize_mask
+
+
+def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
+                  use_mini_mask=False, rng=None):
+    """Loads an image and its ground truth.
+
+    Masks without a pixel are dropped: with a warning where the dataset gave them so, silently
+    where resizing, cropping or augmentation left nothing of them.
+
+    Args:
+        dataset: a prepared Dataset.
+        config: Config; the resize mode and its sizes, channels, classes, MINI_MASK_SHAPE.
+        image_id: its id in `dataset`.
+        augment: mirror the image left to right in one of two cases. Kept for old scripts;
+            `augmentation` does more.
+        augmentation: an imgaug augmenter or a callable, see `data.augmentation`.
+        use_mini_mask: cut the masks to their boxes and shrink them to MINI_MASK_SHAPE.
+        rng: np.random.Generator that decides on crop, mirroring and augmentation. None: the
+            global generators, as in Matterport's.
+
+    Returns:
+        (image, image_meta, class_ids, bbox, masks):
+        image: [H, W, C] of the dataset's type, not molded.
+        image_meta: [12 + NUM_CLASSES] float64.
+        class_ids: [N] int32; negative for a crowd.
+        bbox: [N, 4] int32 pixels of the resized image.
+        masks: [H, W, N] bool, or [*MINI_MASK_SHAPE, N].
+
+    Raises:
+        DataError: anything unusable, also what `load_image`, `load_mask` or the augmentation
+            raised; the message names the image.
+        FileNotFoundError: the image file is missing.
+    """
+    image, mask, class_ids, active = _load(dataset, config, image_id)
+    original_shape = image.shape
+    image, window, scale, padding, crop = resize_image(
+        image, min_dim=config.IMAGE_MIN_DIM, max_dim=config.IMAGE_MAX_DIM,
+        min_scale=config.IMAGE_MIN_SCALE, mode=config.IMAGE_RESIZE_MODE, rng=rng,
+    )
+    mask = resize_mask(mask, scale, padding, crop)
+    if augment and _coin(rng):
+        image, mask = np.ascontiguousarray(image[:, ::-1]), mask[:, ::-1]
+        window = (window[0], image.shape[1] - window[3], window[2], image.shape[1] - window[1])
+    if augmentation is not None:
+        image, mask = _named(dataset, image_id, "augmentation", augment_image_and_mask,
+                             augmentation, image, mask, rng)
+    kept = mask.any(axis=(0, 1))
+    mask, class_ids = mask[:, :, kept], class_ids[kept]
+    bbox = extract_bboxes(mask)
+    if use_mini_mask:
+        mask = minimize_mask(bbox, mask, config.MINI_MASK_SHAPE)
+    meta = compose_image_meta(image_id, original_shape, image.shape, window, scale, active)
+    return image, meta, class_ids, bbox, mask
+
+
+def _coin(rng):
+    return bool(np.random.randint(2) if rng is None else rng.integers(2))
+
+
+def _named(dataset, image_id, what, function, *args):
+    """Calls `function`; an error of it gets the image's name unless it carries it already."""
+    try:
+        return function(*args)
+    except Exception as error:
+        label = image_label(dataset, image_id)
+        if label in str(error) or isinstance(error, MemoryError):
+            raise
+        raise DataError(f"image {label}: {what}: {type(error).__name__}: {error}") from error
+
+
+def _load(dataset, config, image_id):
+    """Image, mask and class ids as the dataset has them, checked; and the active classes."""
+    active = active_class_ids(dataset, config, image_id)
+    image = _named(dataset, image_id, "load_image", dataset.load_image, image_id)
+    image = _named(dataset, image_id, "load_image", check_image, image,
+                   config.IMAGE_CHANNEL_COUNT, "image")
+    answer = _named(dataset, image_id, "load_mask", dataset.load_mask, image_id)
+    where = f"image {image_label(dataset, image_id)}"
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise DataError(f"{where}: load_mask: expected (mask [H, W, N], class_ids [N]), "
+                        f"received {type(answer).__name__}")
+    mask = check_mask(answer[0], image.shape[:2], where)
+    class_ids = check_class_ids(answer[1], mask.shape[2], config.NUM_CLASSES, where)
+    empty = ~mask.any(axis=(0, 1))
+    if empty.any():
+        warnings.warn(f"{where}: {int(empty.sum())} of {len(empty)} masks are empty (a box of "
+                      "no area); they are left out", stacklevel=2)
+    return image, mask[:, :, ~empty], class_ids[~empty], active
+
+
+def active_class_ids(dataset, config, image_id):
+    """Which classes the image's source has annotated: [NUM_CLASSES] of 0 and 1, int32.
+
+    Raises:
+        ValueError: the dataset is not prepared, has more classes than the config, or the
+            image's source has no class.
+    """
+    classes = getattr(dataset, "num_classes", None)
+    if classes is None:
+        raise ValueError("call prepare() first: the dataset has no ids yet")
+    if classes > config.NUM_CLASSES:
+        raise ValueError(f"NUM_CLASSES: expected {classes}, the number of classes in the dataset "
+                         f"with the background, received {config.NUM_CLASSES}")
+    source = dataset.image_info[image_id]["source"]
+    if source not in dataset.source_class_ids:
+        raise DataError(f"image {image_label(dataset, image_id)}: its source {source!r} has no "
+                        f"class; known sources are {list(dataset.source_class_ids)}")
+    active = np.zeros(config.NUM_CLASSES, np.int32)
+    active[dataset.source_class_ids[source]] = 1
+    return active
+
+
+def check_mask(mask, image_size, where):
+    """The masks of an image as [H, W, N] bool.
+
+    Args:
+        mask: what `load_mask` answered: bool, or numbers of which all but 0 are the object.
+        image_size: (H, W) of the image.
+        where: how messages call the image.
+
+    Raises:
+        DataError: another type, shape or size, or NaN.
+    """
+    mask = np.asarray(mask)
+    if mask.dtype.kind not in "buif":
+        raise DataError(f"{where}: mask: expected bool or numbers, received {mask.dtype}")
+    if mask.ndim != 3:
+        raise DataError(f"{where}: mask: expected shape [H, W, N], received {mask.shape}")
+    if mask.shape[2] == 0:
+        return np.zeros((*image_size, 0), bool)
+    if mask.shape[:2] != tuple(image_size):
+        raise DataError(f"{where}: mask: expected the image's height and width "
+                        f"{tuple(image_size)}, received {mask.shape[:2]}")
+    if mask.dtype.kind == "f" and np.isnan(mask).any():
+        raise DataError(f"{where}: mask: it holds NaN")
+    return mask.astype(bool, copy=False)
+
+
+def check_class_ids(class_ids, count, num_classes, where):
+    """The class ids of an image's masks as [N] int32.
+
+    Args:
+        class_ids: what `load_mask` answered beside the masks; negative for a crowd.
+        count: N, the number of masks.
+        num_classes: with the background.
+        where: how messages call the image.
+
+    Raises:
+        DataError: no whole numbers, not one a mask, or a class that does not exist.
+    """
+    class_ids = np.asarray(class_ids)
+    if class_ids.shape != (count,):
+        raise DataError(f"{where}: class_ids: expected one for each of {count} masks, "
+                        f"received shape {class_ids.shape}")
+    if count == 0:
+        return np.zeros(0, np.int32)
+    whole = class_ids.dtype.kind in "uib" or (
+        class_ids.dtype.kind == "f" and bool((class_ids == np.rint(class_ids)).all()))
+    if not whole:
+        raise DataError(f"{where}: class_ids: expected whole numbers, received "
+                        f"{class_ids.dtype} {class_ids[:5].tolist()}")
+    sizes = np.abs(class_ids.astype(np.int64))
+    wrong = class_ids[(sizes < 1) | (sizes >= num_classes)]
+    if len(wrong):
+        raise DataError(f"{where}: class id {wrong[0]} is out of range: expected 1 to "
+                        f"{num_classes - 1} (0 is the background, a crowd has its id negated)")
+    return class_ids.astype(np.int32)

@@ -1,0 +1,149 @@
+"""TrainingFeed: what `fit` reads. The only file of this folder that imports Keras."""
+
+import os
+import threading
+
+import keras
+import numpy as np
+
+from mrcnn.data.batches import ExampleReader, Passes, assemble, common_shape, first_seed
+from mrcnn.data.dataset import image_label
+from mrcnn.data.detection_targets import generate_random_rois
+
+MOST_WORKERS = 4
+REMEMBERED = 4096  # batches whose images are remembered
+SIZE_STEP = 64  # pixels
+
+# Name of the model's input -> name in the batch, type given to Keras. Masks are uint8 because
+# tf.distribute cannot sum bool.
+MODEL_INPUTS = {
+    "input_image": ("images", np.float32),
+    "input_image_meta": ("image_meta", np.float32),
+    "input_rpn_match": ("rpn_match", np.int32),
+    "input_rpn_bbox": ("rpn_bbox", np.float32),
+    "input_gt_class_ids": ("gt_class_ids", np.int32),
+    "input_gt_boxes": ("gt_boxes", np.float32),
+    "input_gt_masks": ("gt_masks", np.uint8),
+    "input_roi": ("rpn_rois", np.int32),
+}
+
+
+class TrainingFeed(keras.utils.PyDataset):
+    """Batches as dicts keyed by the model's input names, read ahead in threads.
+
+    Batch `i` holds the images from `(first_batch + i) * BATCH_SIZE` on in an endless row of
+    passes over the dataset, each image once a pass. Order, augmentation and sampling follow from
+    (seed, pass, position) alone, so threads change nothing and a resumed run goes on where it
+    stopped.
+
+    Images of one batch get a common shape, see `batches.assemble`. Where shapes differ between
+    batches (IMAGE_RESIZE_MODE "pad64" or "none") batch 0 is padded to a larger shape than batch
+    1: Keras takes the sizes that vary from these two.
+
+    Args:
+        dataset: a prepared Dataset.
+        config: Config.
+        shuffle: another order in each pass.
+        augmentation: an imgaug augmenter or a callable, see `data.augmentation`.
+        no_augmentation_sources: names of sources whose images are not augmented.
+        first_batch: number of batches an earlier run has used.
+        batch_count: None for an endless feed; a number for one that gives the same batches in
+            every epoch, as validation wants it.
+        seed: None for SEED, or without that one drawn from the global `np.random`.
+        workers: threads; None for LOADER_WORKERS, or without that by the machine.
+
+    Attributes:
+        error: the first exception that reading raised, as the image's error and not as Keras
+            wraps it; None while all is well.
+
+    Raises:
+        ValueError: the dataset has no images.
+    """
+
+    def __init__(self, dataset, config, shuffle=True, augmentation=None,
+                 no_augmentation_sources=None, first_batch=0, batch_count=None, seed=None,
+                 workers=None):
+        super().__init__(workers=_workers(config, workers), use_multiprocessing=False)
+        self.dataset, self.config = dataset, config
+        self.first_batch, self.batch_count = first_batch, batch_count
+        self.error = None
+        self._reader = ExampleReader(dataset, config, False, augmentation,
+                                     no_augmentation_sources)
+        self._passes = Passes(dataset.image_ids, shuffle,
+                              first_seed(config) if seed is None else seed)
+        self._random_rois = 0 if config.USE_RPN_ROIS else config.POST_NMS_ROIS_TRAINING
+        self._varies = config.IMAGE_RESIZE_MODE in ("pad64", "none")
+        self._read = {}
+        self._lock = threading.Lock()
+
+    @property
+    def num_batches(self):
+        """None: endless."""
+        return self.batch_count
+
+    def __getitem__(self, index):
+        if self.batch_count is not None and index >= self.batch_count:
+            raise IndexError(f"expected a batch index below {self.batch_count}, received {index}")
+        try:
+            return self._batch(index)
+        except Exception as error:
+            with self._lock:
+                self.error = self.error or error
+            raise
+
+    def _batch(self, index):
+        examples = self._examples(index)
+        shape = common_shape(examples, self._least_shape(index))
+        arrays = assemble(examples, self.config, shape)
+        if self._random_rois:
+            arrays["rpn_rois"] = np.stack([
+                generate_random_rois(shape, self._random_rois, example.class_ids, example.boxes,
+                                     example.rng)
+                for example in examples
+            ])
+        self._remember(index, [example.image_id for example in examples])
+        return {name: arrays[source].astype(dtype, copy=False)
+                for name, (source, dtype) in MODEL_INPUTS.items() if source in arrays}
+
+    def _places(self, index):
+        start = (self.first_batch + index) * self.config.BATCH_SIZE
+        return [self._passes.place(start + i) for i in range(self.config.BATCH_SIZE)]
+
+    def _examples(self, index):
+        return [
+            self._reader.read_from(self._passes.order(number), position,
+                                   self._passes.rng(number, position))
+            for number, position in self._places(index)
+        ]
+
+    def _least_shape(self, index):
+        """The class says why batch 0 has to be larger than batch 1."""
+        if not self._varies or index != 0:
+            return (0, 0)
+        return tuple(side + SIZE_STEP for side in common_shape(self._examples(1)))
+
+    def _remember(self, index, image_ids):
+        with self._lock:
+            self._read[index] = image_ids
+            if len(self._read) > REMEMBERED:
+                del self._read[next(iter(self._read))]
+
+    def images_of_batch(self, index):
+        """The images of a batch, as a list of "id (path)".
+
+        Args:
+            index: number of the batch since this feed was made.
+        """
+        with self._lock:
+            image_ids = self._read.get(index)
+        if image_ids is None:
+            image_ids = [self._passes.order(number)[position]
+                         for number, position in self._places(index)]
+        return [image_label(self.dataset, image_id) for image_id in image_ids]
+
+
+def _workers(config, workers):
+    """Number of reading threads; 0 reads in the main thread."""
+    if workers is None:
+        workers = config.LOADER_WORKERS
+    return min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
