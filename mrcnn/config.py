@@ -74,6 +74,9 @@ class Config:
     # 0..255, [B, H, W, C]. None: that of a keras.applications function is found by itself,
     # and anything else is fed the image minus MEAN_PIXEL.
     BACKBONE_PREPROCESSING = None
+    # Channels of the first stage of a ResNet by name; published weights need 64. 32 makes a
+    # network that learns a simple task from nothing in minutes on a CPU.
+    BACKBONE_WIDTH = 64
     # Only for a callable BACKBONE whose feature sizes do not follow from BACKBONE_STRIDES:
     # takes an image shape, answers [levels, (height, width)].
     COMPUTE_BACKBONE_SHAPE = None

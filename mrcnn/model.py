@@ -6,10 +6,11 @@ that call them. Nothing inside the package imports from here.
 
 from keras import ops
 
-from mrcnn.data.anchoring import compute_backbone_shapes
+from mrcnn.data.anchoring import feature_shapes as compute_backbone_shapes
+from mrcnn.data.detection_targets import build_detection_targets, generate_random_rois
 from mrcnn.data.generator import DataGenerator, data_generator
 from mrcnn.data.ground_truth import load_image_gt
-from mrcnn.data.targets import build_detection_targets, build_rpn_targets, generate_random_rois
+from mrcnn.data.targets import build_rpn_targets
 from mrcnn.engine.console import log
 from mrcnn.engine.mask_rcnn import MaskRCNN
 from mrcnn.geometry import molding

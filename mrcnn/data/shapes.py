@@ -9,6 +9,7 @@ from mrcnn.data.dataset import Dataset
 
 NAMES = ("circle", "square", "triangle")
 LEAST_VISIBLE = 0.2  # an object less visible than this is left out of its image
+FINER = 4  # shapes are drawn so many times larger, then averaged: smooth edges
 FRACTION_BITS = 4  # sub-pixel bits of the coordinates given to OpenCV
 FROM_BACKGROUND, FROM_EACH_OTHER = 130.0, 70.0  # least distance of colours in RGB
 CIRCLE_CORNERS = 72
@@ -145,8 +146,8 @@ def _corners(name, x, y, half):
 
 def coverage(name, place, size):
     """How much of each pixel a shape covers, 0 to 255: [height, width] uint8."""
-    canvas = np.zeros(size, np.uint8)
-    corners = _corners(name, *place) - 0.5  # OpenCV counts from the centre of the first pixel
+    fine = np.zeros((size[0] * FINER, size[1] * FINER), np.uint8)
+    corners = _corners(name, *place) * FINER - 0.5  # OpenCV counts from the first pixel's centre
     fixed = np.rint(corners * (1 << FRACTION_BITS)).astype(np.int32)
-    cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_AA, shift=FRACTION_BITS)
-    return canvas
+    cv2.fillPoly(fine, [fixed], 255, shift=FRACTION_BITS)
+    return cv2.resize(fine, size[::-1], interpolation=cv2.INTER_AREA)

@@ -16,12 +16,13 @@ class CheckpointSaver(keras.callbacks.Callback):
         pattern: path with a place for `epoch`.
         config: Config, kept in the file.
         class_names: list kept in the file.
-        keep: Config.CHECKPOINT_KEEP.
+        layers: the stage's layers, kept in the file.
     """
 
-    def __init__(self, pattern, config, class_names, keep=0):
+    def __init__(self, pattern, config, class_names, layers):
         super().__init__()
-        self.pattern, self.config, self.class_names, self.keep = pattern, config, class_names, keep
+        self.pattern, self.config = pattern, config
+        self.class_names, self.layers = class_names, layers
         self.epoch = 0  # the last one that is safe on disk
 
     def on_epoch_end(self, epoch, logs=None):
@@ -34,10 +35,11 @@ class CheckpointSaver(keras.callbacks.Callback):
             epoch=epoch + 1,
             optimizer=self.model.optimizer,
             logs=logs,
+            layers=self.layers,
         )
         self.epoch = epoch + 1
-        if self.keep:
-            prune_checkpoints(os.path.dirname(self.pattern), self.keep)
+        if self.config.CHECKPOINT_KEEP:
+            prune_checkpoints(os.path.dirname(self.pattern), self.config.CHECKPOINT_KEEP)
 
 
 class NonFiniteLoss(keras.callbacks.Callback):

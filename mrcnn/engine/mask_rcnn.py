@@ -58,7 +58,11 @@ class MaskRCNN:
         self._forward = None
         self._built_with = ConfigSnapshot(config)
         self.set_log_dir()
-        self.keras_model = build_model(mode, config)
+        self.keras_model = self.build(mode, config)
+
+    def build(self, mode, config):
+        """The functional keras.Model of a mode; a subclass may build another one."""
+        return build_model(mode, config)
 
     # ---- weights and runs -------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import warnings
 
 BUILT_IN = (
     "BACKBONE",
+    "BACKBONE_WIDTH",
     "NUM_CLASSES",
     "FPN_CLASSIF_FC_LAYERS_SIZE",
     "TOP_DOWN_PYRAMID_SIZE",

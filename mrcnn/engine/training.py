@@ -65,9 +65,7 @@ def train(
             val_dataset, config, shuffle=False, batch_count=config.VALIDATION_STEPS
         )
     model.class_names = list(train_dataset.class_names)
-    saver = CheckpointSaver(
-        model.checkpoint_path, config, model.class_names, config.CHECKPOINT_KEEP
-    )
+    saver = CheckpointSaver(model.checkpoint_path, config, model.class_names, layers)
     callbacks = [*default_callbacks(feed, saver, model.log_dir), *(custom_callbacks or [])]
     try:
         return fit(model, feed, validation, epochs, callbacks)

@@ -14,7 +14,7 @@ from mrcnn.layers.proposal import ProposalLayer
 from mrcnn.layers.slices import ActiveClasses, BoxesOfDetections, FirstRows, NormalizeBoxes
 from mrcnn.nets.backbones import build_backbone
 from mrcnn.nets.fpn import build_fpn
-from mrcnn.nets.heads import build_mask_head, build_classifier_head
+from mrcnn.nets.heads import build_classifier_head, build_mask_head
 from mrcnn.nets.losses import LossLayer
 from mrcnn.nets.rpn import build_rpn_model, run_rpn
 from mrcnn.nets.training_model import TrainingModel
@@ -122,6 +122,7 @@ def _feature_maps(images, config):
         train_bn=config.TRAIN_BN,
         mean_pixel=config.mean_pixel,
         preprocessing=config.BACKBONE_PREPROCESSING,
+        width=config.BACKBONE_WIDTH,
     )
     return build_fpn(*taps, config.TOP_DOWN_PYRAMID_SIZE)
 

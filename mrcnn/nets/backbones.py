@@ -76,7 +76,7 @@ def _parameters(function):
         return {}
 
 
-def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None):
+def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None, width=64):
     """Feature maps of a batch of molded images.
 
     Args:
@@ -87,6 +87,7 @@ def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None
         preprocessing: function of RGB pixels 0..255 that a keras.Model or callable
             expects; None takes the one that belongs to a `keras.applications` function,
             or feeds the mean-subtracted image.
+        width: of a ResNet by name, see `build_resnet`.
 
     Returns:
         [C2, C3, C4, C5] with strides 4, 8, 16, 32.
@@ -95,7 +96,7 @@ def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None
         ValueError: unknown name, wrong channel count, or a stride without a feature map.
     """
     if isinstance(backbone, str):
-        return build_resnet(images, backbone, stage5=True, train_bn=train_bn)[1:]
+        return build_resnet(images, backbone, stage5=True, train_bn=train_bn, width=width)[1:]
     if is_application(backbone):
         preprocessing = preprocessing or getattr(
             inspect.getmodule(inspect.unwrap(backbone)), "preprocess_input", None

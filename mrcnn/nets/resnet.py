@@ -14,7 +14,7 @@ BLOCKS = {
     "resnet101": (3, 4, 23, 3),
 }
 BASIC = ("resnet18", "resnet34")  # two 3x3 convolutions a block instead of a bottleneck
-STAGE_WIDTHS = {2: 64, 3: 128, 4: 256, 5: 512}
+STAGES = (2, 3, 4, 5)
 
 
 def _conv_bn(x, filters, kernel, suffix, train_bn, strides=1, relu=True):
@@ -37,10 +37,9 @@ def _basic(x, width, block, strides, train_bn):
     return _conv_bn(x, width, 3, f"{block}_branch2b", train_bn, relu=False)
 
 
-def _residual_block(x, architecture, stage, index, train_bn):
+def _residual_block(x, architecture, stage, index, width, train_bn):
     """One residual block; the first of a stage strides and projects its shortcut."""
     block = f"{stage}{chr(ord('a') + index)}"
-    width = STAGE_WIDTHS[stage]
     basic = architecture in BASIC
     strides = 2 if index == 0 and stage > 2 else 1
     branch = (_basic if basic else _bottleneck)(x, width, block, strides, train_bn)
@@ -53,7 +52,7 @@ def _residual_block(x, architecture, stage, index, train_bn):
     return layers.Activation("relu", name=f"res{block}_out")(summed)
 
 
-def build_resnet(input_image, architecture, stage5=False, train_bn=True):
+def build_resnet(input_image, architecture, stage5=False, train_bn=True, width=64):
     """Build a ResNet on an image tensor.
 
     Args:
@@ -61,6 +60,7 @@ def build_resnet(input_image, architecture, stage5=False, train_bn=True):
         architecture: "resnet18", "resnet34", "resnet50" or "resnet101".
         stage5: whether C5 is built (otherwise it is None).
         train_bn: see `BatchNorm`.
+        width: channels of the first stage; each later one has twice those of the one before.
 
     Returns:
         [C1, C2, C3, C4, C5], each [B, H / stride, W / stride, channels].
@@ -71,16 +71,16 @@ def build_resnet(input_image, architecture, stage5=False, train_bn=True):
     if architecture not in BLOCKS:
         raise ValueError(f"architecture = {architecture!r}: expected one of {sorted(BLOCKS)}")
     x = layers.ZeroPadding2D((3, 3))(input_image)
-    x = layers.Conv2D(STAGE_WIDTHS[2], 7, strides=2, name="conv1")(x)
+    x = layers.Conv2D(width, 7, strides=2, name="conv1")(x)
     x = BatchNorm(train_bn=train_bn, name="bn_conv1")(x)
     x = layers.Activation("relu")(x)
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     features = [x]
-    for stage, blocks in zip((2, 3, 4, 5), BLOCKS[architecture], strict=True):
+    for stage, blocks in zip(STAGES, BLOCKS[architecture], strict=True):
         if stage == 5 and not stage5:
             features.append(None)
             break
         for index in range(blocks):
-            x = _residual_block(x, architecture, stage, index, train_bn)
+            x = _residual_block(x, architecture, stage, index, width * 2 ** (stage - 2), train_bn)
         features.append(x)
     return features

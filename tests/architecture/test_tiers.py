@@ -28,8 +28,10 @@ SHIMS = {"utils", "parallel_model", "model"}
 ORDER = {
     "geometry": ["boxes", "anchors", "resize", "masks", "molding"],
     "evaluation": ["matching", "coco"],
-    "data": ["image_checks", "dataset", "shapes", "augmentation", "ground_truth", "targets",
-             "generator"],
+    "data": ["image_files", "image_checks", "dataset", "shapes", "augmentation", "ground_truth",
+             "anchoring", "targets", "detection_targets", "batches", "generator",
+             "training_feed", "imgaug_standin"],
+    "data/imgaug_standin": ["core", "geometric", "colour", "meta", "augmenters"],
     "kernels": ["tensorflow_kernels"],
     "visualize": ["painting", "figure", "instances", "comparison", "proposals", "charts"],
     "layers": ["tensor_boxes", "slices", "batch_norm", "time_distributed", "anchors", "proposal",
@@ -37,14 +39,14 @@ ORDER = {
     "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
     "engine": ["atomic", "legacy_names", "legacy_h5", "weights_advice", "weights_plan",
-               "weights_check", "weights", "checkpoints", "downloads", "console", "run_folders",
-               "layer_selection", "optimizers", "callbacks", "training", "inference",
-               "mask_rcnn"],
+               "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
+               "console", "run_folders", "stale_config", "layer_selection", "optimizers",
+               "callbacks", "training", "inference", "mask_rcnn"],
 }
 
 NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "geometry", "data",
               "evaluation", "visualize", "utils")
-TENSOR_FILES = {"data/generator"}
+TENSOR_FILES = {"data/training_feed"}
 HEAVY = {"tensorflow", "keras", "tf_keras"}
 
 
@@ -213,7 +215,7 @@ def test_tensorflow_in_a_numpy_tier_is_caught(tmp_path):
     package = made_up(tmp_path, {
         "geometry/boxes": "def f():\n    import tensorflow as tf",
         "data/dataset": "from keras import ops",
-        "data/generator": "import keras",
+        "data/training_feed": "import keras",
         "kernels/ops": "import tensorflow",
     })
     assert heavy_imports(package) == ["data/dataset.py:1 imports keras",

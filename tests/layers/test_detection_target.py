@@ -162,12 +162,14 @@ def test_without_positives_negatives_are_drawn(scene):
 
 def test_negatives_keep_away_from_crowds():
     """A proposal on a crowd is no negative; one on an object beside it is still positive."""
-    proposals = proposals_for(CROWDED, each=3, far=200)
+    proposals = proposals_for(CROWDED, each=2, far=200)
+    proposals = proposals[[judge(p, CROWDED)[0] != "positive" or i < 6
+                           for i, p in enumerate(proposals)]]
     kinds = [judge(p, CROWDED)[0] for p in proposals]
     assert sum(kind is None for kind in kinds) > 20, "many proposals should touch the crowd"
     outputs = run([CROWDED], [proposals])
     positives, negatives = check_image(CROWDED, proposals, *(t[0] for t in outputs))
-    assert positives == kinds.count("positive")
+    assert positives == kinds.count("positive") > 0
     assert negatives == int(positives / RATIO) - positives
 
 

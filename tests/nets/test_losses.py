@@ -1,0 +1,128 @@
+"""The five losses against plain numpy."""
+
+import numpy as np
+import pytest
+from tolerances import TWINS
+
+from mrcnn.nets import losses
+
+RNG = np.random.default_rng(21)
+B, A, R, C, P = 2, 40, 10, 4, 5
+
+
+def cross_entropy(logits, label):
+    shifted = logits - logits.max()
+    return -(shifted[label] - np.log(np.exp(shifted).sum()))
+
+
+def smooth_l1(difference):
+    difference = abs(difference)
+    return 0.5 * difference**2 if difference < 1 else difference - 0.5
+
+
+def mean(values):
+    return np.mean(values) if len(values) else 0.0
+
+
+def normal(*shape, scale=2.0):
+    return RNG.normal(0, scale, shape).astype(np.float32)
+
+
+def check(loss, expected):
+    assert loss.shape == ()
+    np.testing.assert_allclose(float(loss), expected, rtol=TWINS)
+
+
+MATCH = RNG.integers(-1, 2, (B, A, 1)).astype(np.int32)
+CLASS_IDS = np.array([[1, 3, 2, 0, 0, 0, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0, 0, 0, 0, 0]], np.int32)
+
+
+def test_smooth_l1_of_both_branches():
+    target, answer = normal(50), normal(50)
+    expected = [smooth_l1(d) for d in target - answer]
+    np.testing.assert_allclose(losses.smooth_l1_loss(target, answer), expected, rtol=TWINS)
+    np.testing.assert_array_equal(losses.smooth_l1_loss(np.zeros(2), np.array([1.0, -3.0])),
+                                  [0.5, 2.5])
+
+
+def test_rpn_class_loss():
+    logits = normal(B, A, 2)
+    terms = [cross_entropy(logits[b, a], int(MATCH[b, a, 0] == 1))
+             for b in range(B) for a in range(A) if MATCH[b, a, 0] != 0]
+    check(losses.rpn_class_loss(MATCH, logits), mean(terms))
+
+
+def test_rpn_bbox_loss_pairs_targets_with_positive_anchors_in_order():
+    target, answer = normal(B, 30, 4), normal(B, A, 4)
+    terms = []
+    for b in range(B):
+        for row, anchor in enumerate(np.flatnonzero(MATCH[b, :, 0] == 1)):
+            terms += [smooth_l1(d) for d in target[b, row] - answer[b, anchor]]
+    check(losses.rpn_bbox_loss(target, MATCH, answer), mean(terms))
+
+
+def test_mrcnn_class_loss_all_active():
+    logits = normal(B, R, C)
+    terms = [cross_entropy(logits[b, r], CLASS_IDS[b, r]) for b in range(B) for r in range(R)]
+    active = np.ones((B, C), np.float32)
+    check(losses.mrcnn_class_loss(CLASS_IDS, logits, active), mean(terms))
+
+
+def test_mrcnn_class_loss_honours_the_active_classes_of_each_image():
+    """Two images of different data sets in one batch: each is judged by its own."""
+    logits = normal(B, R, C)
+    active = np.array([[1, 1, 0, 1], [1, 0, 1, 0]], np.float32)
+    terms = [cross_entropy(logits[b, r], CLASS_IDS[b, r]) for b in range(B) for r in range(R)
+             if active[b, np.argmax(logits[b, r])]]
+    assert 0 < len(terms) < B * R
+    loss = losses.mrcnn_class_loss(CLASS_IDS, logits, active)
+    check(loss, mean(terms))
+    first_only = losses.mrcnn_class_loss(CLASS_IDS, logits, active[[0, 0]])
+    assert abs(float(loss) - float(first_only)) > 0.01
+
+
+def test_mrcnn_bbox_loss():
+    target, answer = normal(B, R, 4), normal(B, R, C, 4)
+    terms = [smooth_l1(d) for b in range(B) for r in range(R) if CLASS_IDS[b, r]
+             for d in target[b, r] - answer[b, r, CLASS_IDS[b, r]]]
+    check(losses.mrcnn_bbox_loss(target, CLASS_IDS, answer), mean(terms))
+
+
+def test_mrcnn_mask_loss():
+    target = RNG.integers(0, 2, (B, R, 4, 6)).astype(np.float32)
+    answer = RNG.uniform(0.01, 0.99, (B, P, 4, 6, C)).astype(np.float32)
+    terms = []
+    for b in range(B):
+        for r in range(P):
+            if CLASS_IDS[b, r]:
+                p, t = answer[b, r, :, :, CLASS_IDS[b, r]].astype(float), target[b, r]
+                terms += list(-(t * np.log(p) + (1 - t) * np.log(1 - p)).ravel())
+    check(losses.mrcnn_mask_loss(target, CLASS_IDS, answer), mean(terms))
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_mask_loss_of_a_certain_wrong_answer_is_finite(probability):
+    target = np.full((1, 1, 2, 2), 1 - probability, np.float32)
+    answer = np.full((1, 1, 2, 2, 2), probability, np.float32)
+    loss = float(losses.mrcnn_mask_loss(target, np.ones((1, 1), np.int32), answer))
+    assert 10 < loss < 20
+
+
+def test_no_object_gives_exactly_zero_box_and_mask_loss():
+    nothing = np.zeros((B, R), np.int32)
+    assert float(losses.mrcnn_bbox_loss(normal(B, R, 4), nothing, normal(B, R, C, 4))) == 0
+    masks = RNG.uniform(0, 1, (B, P, 4, 6, C)).astype(np.float32)
+    assert float(losses.mrcnn_mask_loss(np.zeros((B, R, 4, 6)), nothing, masks)) == 0
+    negatives = -np.ones((B, A, 1), np.int32)
+    assert float(losses.rpn_bbox_loss(normal(B, 30, 4), negatives, normal(B, A, 4))) == 0
+    neutral = np.zeros((B, A, 1), np.int32)
+    assert float(losses.rpn_class_loss(neutral, normal(B, A, 2))) == 0
+    none_active = np.zeros((B, C), np.float32)
+    assert float(losses.mrcnn_class_loss(nothing, normal(B, R, C), none_active)) == 0
+
+
+def test_more_targets_than_anchors():
+    """A tiny image has fewer anchors than RPN_TRAIN_ANCHORS_PER_IMAGE."""
+    target, answer, match = normal(1, 30, 4), normal(1, 6, 4), np.ones((1, 6, 1), np.int32)
+    expected = mean([smooth_l1(d) for d in (target[0, :6] - answer[0]).ravel()])
+    check(losses.rpn_bbox_loss(target, match, answer), expected)
