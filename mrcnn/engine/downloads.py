@@ -124,11 +124,16 @@ def imagenet_weights_path(backbone: str = "resnet50", verbose: int = 1) -> str:
             f"ImageNet weights: expected resnet50 or resnet101, received {backbone!r}, for which "
             "none are published in this layout; train from scratch or load your own file"
         )
-    models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    models = models_folder()
     path = models / RESNET50_NOTOP_URL.rsplit("/", 1)[1]
     if path.exists() and _md5(path) != RESNET50_NOTOP_MD5:
         path = models / "mrcnn" / path.name
     return download_file(RESNET50_NOTOP_URL, path, md5=RESNET50_NOTOP_MD5, verbose=verbose)
+
+
+def models_folder() -> Path:
+    """Where Keras keeps downloaded weights: `$KERAS_HOME/models` or `~/.keras/models`."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
 
 
 def _fetch(url: str, part: Path, verbose: int) -> None:

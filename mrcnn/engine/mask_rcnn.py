@@ -12,7 +12,7 @@ from mrcnn.data.anchoring import config_anchors
 from mrcnn.engine import inference, layer_selection, run_folders, training
 from mrcnn.engine.checkpoints import read_checkpoint_meta
 from mrcnn.engine.console import log
-from mrcnn.engine.downloads import imagenet_weights_path
+from mrcnn.engine.imagenet import backbone_weights_path
 from mrcnn.engine.optimizers import build_optimizer
 from mrcnn.engine.stale_config import ConfigSnapshot
 from mrcnn.engine.weights import load_weights_by_name
@@ -132,8 +132,8 @@ class MaskRCNN:
         return report
 
     def get_imagenet_weights(self):
-        """Download (once) the ImageNet weights of the ResNet; returns the file's path."""
-        return imagenet_weights_path(self.config.BACKBONE)
+        """Download (once) the ImageNet weights of the backbone; returns the file's path."""
+        return backbone_weights_path(self.config.BACKBONE)
 
     def find_last(self):
         """Path of the newest checkpoint of the newest run in `model_dir`.

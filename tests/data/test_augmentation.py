@@ -50,7 +50,7 @@ def test_colours_leave_masks_alone():
     pipeline = iaa.Sequential([iaa.Multiply(0.5), iaa.Add(30), iaa.GaussianBlur(3.0),
                                iaa.AdditiveGaussianNoise(scale=20), iaa.LinearContrast(2.0)])
     got, moved = augment_image_and_mask(pipeline, image, mask, np.random.default_rng(0))
-    assert (got != image).mean() > 0.5
+    assert (got != image).mean() > 0.3
     np.testing.assert_array_equal(moved, mask)
 
 

@@ -184,7 +184,7 @@ def test_hooks_see_parents_and_images():
                                (type(augmenter).__name__, len(parents))) or images,
                            postprocessor=lambda images, augmenter, parents: images)
     iaa.Sequential([iaa.Sometimes(1.0, iaa.Fliplr(1))]).augment_image(IMAGE, hooks=hooks)
-    assert seen == [("Sequential", 0), ("Sometimes", 1), ("Fliplr", 2)]
+    assert seen == [("Sequential", 0), ("Sometimes", 1), ("Fliplr", 3)]
 
 
 def test_calls_and_batches():

@@ -54,9 +54,9 @@ def image_metas(config, batch, shape):
 
 
 def inference_batch(config, batch=2, shape=(64, 64), seed=0):
-    """[images, metas, anchors] of random noise."""
+    """[images, metas, anchors]; faint noise keeps the answers of random weights tame."""
     rng = np.random.default_rng(seed)
-    images = rng.normal(0, 60, (batch, *shape, config.IMAGE_CHANNEL_COUNT)).astype(np.float32)
+    images = rng.normal(0, 1, (batch, *shape, config.IMAGE_CHANNEL_COUNT)).astype(np.float32)
     anchors = norm_boxes(pixel_anchors(config, shape), shape)
     return [images, image_metas(config, batch, shape), np.stack([anchors] * batch)]
 
@@ -85,7 +85,7 @@ def training_batch(config, batch=2, shape=(64, 64), seed=0, objects=3):
             match[b, chosen] = 1
             deltas[b, :objects] = rng.normal(0, 1, (objects, 4))
             far = np.flatnonzero(compute_overlaps(anchors, boxes[b, :objects]).max(axis=1) < 0.3)
-        match[b, rng.choice(far, 20, replace=False)] = -1
+        match[b, far] = -1
     return [images, metas, match, deltas, class_ids, boxes, masks]
 
 
