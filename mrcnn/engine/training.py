@@ -102,6 +102,7 @@ def fit(model, feed, validation, epochs, callbacks):
             steps_per_epoch=model.config.STEPS_PER_EPOCH,
             callbacks=callbacks,
             validation_data=validation,
+            shuffle=False,  # the feed shuffles by itself
         )
     except Exception:
         for source in (feed, validation):

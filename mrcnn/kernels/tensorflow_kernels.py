@@ -21,14 +21,16 @@ def crop_and_resize(images, boxes, box_indices, crop_shape):
 
     Args:
         images: [B, H, W, C].
-        boxes: [N, (y1, x1, y2, x2)] normalised; 1.0 is the centre of the last pixel.
+        boxes: [N, (y1, x1, y2, x2)] normalised; 1.0 is the centre of the last pixel. What
+            is not finite counts as 0: diverged weights shall show as a NaN loss, which
+            training explains, and not as an error in here.
         box_indices: [N] int32, the image of each box.
         crop_shape: (height, width) of the crops.
 
     Returns:
         [N, height, width, C] float32.
     """
-    boxes = tf.minimum(boxes, 1.0 - BORDER_MARGIN)
+    boxes = tf.where(tf.math.is_finite(boxes), tf.minimum(boxes, 1.0 - BORDER_MARGIN), 0.0)
     return tf.image.crop_and_resize(images, boxes, box_indices, crop_shape)
 
 

@@ -134,7 +134,8 @@ class DetectionTargetLayer(keras.layers.Layer):
     def mask_targets(self, rois, gt_boxes, gt_masks, gt_rows, is_positive):
         """Mask of each positive roi's object inside the roi: [B, R, m, n] of 0 and 1."""
         top = self.positive_count
-        boxes, rois = gt_boxes[:, :top], rois[:, :top]
+        is_positive = is_positive[:, :top, None]
+        boxes, rois = gt_boxes[:, :top], ops.where(is_positive, rois[:, :top], 0.0)
         if self.use_mini_mask:  # from image coordinates to those of the object's own box
             y1, x1, y2, x2 = ops.unstack(boxes, 4, axis=-1)
             height = ops.where(y2 > y1, y2 - y1, 1.0)
@@ -142,7 +143,7 @@ class DetectionTargetLayer(keras.layers.Layer):
             origin = ops.stack([y1, x1, y1, x1], axis=-1)
             rois = (rois - origin) / ops.stack([height, width, height, width], axis=-1)
         masks = crop_masks(gt_masks, rois, gt_rows[:, :top], self.mask_shape)
-        masks = ops.where(is_positive[:, :top, None, None], ops.round(masks), 0.0)
+        masks = ops.where(is_positive[..., None], ops.round(masks), 0.0)
         return pad_rows(masks, self.rois_per_image)
 
     def compute_output_shape(self, input_shape):

@@ -21,12 +21,13 @@ def roi_levels(boxes_norm, image_shape):
         image_shape: [B, (height, width)] pixels of the network's input.
 
     Returns:
-        [B, R] int32 in 2..5.
+        [B, R] int32 in 2..5, also for boxes without area and for NaN.
     """
     y1, x1, y2, x2 = ops.unstack(boxes_norm, 4, axis=-1)
     area = ops.cast(image_shape[:, 0] * image_shape[:, 1], "float32")
     canonical = CANONICAL_SIZE / ops.sqrt(area)[:, None]
-    size = ops.sqrt(ops.maximum((y2 - y1) * (x2 - x1), 1e-20))
+    box_area = (y2 - y1) * (x2 - x1)
+    size = ops.sqrt(ops.where(box_area > 1e-20, box_area, 1e-20))  # a NaN goes to 2, too
     level = CANONICAL_LEVEL + ops.round(ops.log(size / canonical) / ops.log(2.0))
     return ops.cast(ops.clip(level, FINEST_LEVEL, COARSEST_LEVEL), "int32")
 

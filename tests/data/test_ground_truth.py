@@ -136,6 +136,10 @@ def test_channels():
     assert load_image_gt(ToyDataset(grey), config, 0)[0].shape == (64, 64, 1)
     flat = (grey[0][:, :, 0], *grey[1:])
     np.testing.assert_array_equal(load_image_gt(ToyDataset(flat), config, 0)[0], grey[0])
+    tripled = (grey[0].repeat(3, axis=2), *grey[1:])
+    np.testing.assert_array_equal(load_image_gt(ToyDataset(tripled), config, 0)[0], grey[0])
+    with pytest.raises(DataError, match="expected 1 channels"):
+        load_image_gt(ToyDataset(example()), config, 0)
     rgba = example(channels=4)
     np.testing.assert_array_equal(load_image_gt(ToyDataset(rgba), config_with(), 0)[0],
                                   rgba[0][:, :, :3])

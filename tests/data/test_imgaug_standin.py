@@ -166,7 +166,8 @@ def test_deterministic_copy():
 
 def test_hooks_skip_augmenters_and_leave_the_rest_in_step():
     geometry = ("Sequential", "Affine")
-    hooks = ia.HooksImages(activator=lambda i, augmenter, p, d: type(augmenter).__name__ in geometry)
+    hooks = ia.HooksImages(
+        activator=lambda i, augmenter, p, d: type(augmenter).__name__ in geometry)
     fixed = iaa.Sequential([iaa.Add((-40, 40), per_channel=True), iaa.Affine(rotate=(-45, 45)),
                             iaa.AdditiveGaussianNoise()]).to_deterministic()
     alone = iaa.Sequential([iaa.Noop(), iaa.Affine(rotate=(-45, 45)), iaa.Noop()])

@@ -119,6 +119,13 @@ def test_object_that_no_anchor_touches_makes_nothing_positive():
     assert not (match == 1).any()
 
 
+def test_first_object_wins_a_tie():
+    anchor, boxes = np.array([[10.0, 10, 20, 20]]), np.array([[10, 5, 20, 15], [10, 15, 20, 25]])
+    match, bbox = build_rpn_targets(SHAPE, anchor, np.array([1, 2]), boxes, config_with())
+    np.testing.assert_array_equal(match, [1])
+    np.testing.assert_allclose(bbox[0], [0, -0.5 / 0.1, 0, 0], atol=1e-5)
+
+
 def test_bad_boxes():
     config = config_with()
     anchors = config_anchors(config, SHAPE)
@@ -149,7 +156,8 @@ def test_feature_shapes_by_precedence():
 
 
 # --- random rois -------------------------------------------------------------------------------
-@pytest.mark.parametrize("boxes", [np.zeros((0, 4), int), random_boxes(np.random.default_rng(0), 3)])
+@pytest.mark.parametrize("boxes", [
+    np.zeros((0, 4), int), random_boxes(np.random.default_rng(0), 3)])
 @pytest.mark.parametrize("count", [1, 7, 200])
 def test_random_rois_lie_inside(boxes, count):
     rois = generate_random_rois(SHAPE, count, np.ones(len(boxes)), boxes, np.random.default_rng(1))

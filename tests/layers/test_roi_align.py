@@ -99,6 +99,14 @@ def test_one_level_only_and_no_rois():
     assert layer([small[:, :0], meta_rows((64, 64)), *maps]).shape == (1, 0, 2, 2, 2)
 
 
+def test_boxes_that_are_not_finite_cost_no_other_box():
+    maps = [np.ones((1, 8 // s, 8 // s, 2), np.float32) for s in (1, 2, 4, 8)]
+    boxes = np.array([[[np.nan] * 4, [0.1, 0.1, 0.4, 0.4], [0, 0, np.inf, 1]]], np.float32)
+    answer = np.asarray(PyramidROIAlign((2, 2))([boxes, meta_rows((64, 64)), *maps]))
+    assert answer.shape == (1, 3, 2, 2, 2)
+    np.testing.assert_array_equal(answer[0, 1], 1)
+
+
 def test_nms_kernel_pads_and_says_what_is_real():
     boxes = np.array([[[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.1, 0.1]]] * 2, np.float32)
     boxes[1, 1] = [0.5, 0.5, 0.6, 0.6]

@@ -81,7 +81,7 @@ def test_keras_model_keeps_its_weights_and_takes_no_preprocessing_unasked():
     backbone = small_model()
     images = np.random.default_rng(0).normal(0, 1, (1, 64, 64, 3)).astype(np.float32)
     expected = keras.Model(backbone.inputs, [backbone.get_layer(f"stride{s}").output
-                                             for s in (4, 8, 16, 32)])(images)
+                                             for s in (4, 8, 16, 32)])([images])
     for answer, want in zip(taps(backbone)(images), expected, strict=True):
         np.testing.assert_allclose(answer, want, atol=NETWORK)
 

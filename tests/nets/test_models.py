@@ -156,6 +156,19 @@ def test_rois_of_the_scripts_own():
     assert outputs["mrcnn_bbox_loss"] > 0
 
 
+def test_diverged_weights_give_a_nan_loss_not_a_crash(training):
+    """Training names the images of a NaN loss; it can only do so when the step ends."""
+    kernel = training.get_layer("fpn_p2").kernel
+    before = kernel.numpy()
+    try:
+        for bad in (np.nan, np.inf):
+            kernel.assign(np.full_like(before, bad))
+            outputs = values(training, training_batch(tiny_config()), training=True)
+            assert np.isnan(outputs["mrcnn_class_loss"]), bad
+    finally:
+        kernel.assign(before)
+
+
 def weights_by_layer(model):
     result = {}
     for layer in model.layers:
