@@ -85,7 +85,7 @@ def _load(dataset, config, image_id):
     """Image, mask and class ids as the dataset has them, checked; and the active classes."""
     active = active_class_ids(dataset, config, image_id)
     image = _named(dataset, image_id, "load_image", dataset.load_image, image_id)
-    image = _named(dataset, image_id, "load_image", check_image, _as_grey(image, config),
+    image = _named(dataset, image_id, "load_image", check_image, image,
                    config.IMAGE_CHANNEL_COUNT, "image")
     answer = _named(dataset, image_id, "load_mask", dataset.load_mask, image_id)
     where = f"image {image_label(dataset, image_id)}"
@@ -99,15 +99,6 @@ def _load(dataset, config, image_id):
         warnings.warn(f"{where}: {int(empty.sum())} of {len(empty)} masks are empty (a box of "
                       "no area); they are left out", stacklevel=2)
     return image, mask[:, :, ~empty], class_ids[~empty], active
-
-
-def _as_grey(image, config):
-    """One channel of three equal ones where IMAGE_CHANNEL_COUNT is 1: `Dataset.load_image`
-    answers RGB for grey files too."""
-    is_rgb = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3
-    if config.IMAGE_CHANNEL_COUNT == 1 and is_rgb and (image == image[:, :, :1]).all():
-        return image[:, :, :1]
-    return image
 
 
 def active_class_ids(dataset, config, image_id):

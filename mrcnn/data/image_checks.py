@@ -12,8 +12,9 @@ def check_image(image, channels, what):
         what: how error messages call the image.
 
     Returns:
-        [H, W, channels], same dtype. Grey becomes one or three equal channels, and an
-        alpha channel is dropped where three are wanted.
+        [H, W, channels], same dtype. Grey becomes one or three equal channels, three equal
+        channels become one where one is wanted, and an alpha channel is dropped where three
+        are wanted.
 
     Raises:
         TypeError: no numpy array of integers or floats.
@@ -33,6 +34,8 @@ def check_image(image, channels, what):
         image = np.repeat(image, 3, axis=-1)
     elif image.shape[-1] == 4 and channels == 3:
         image = image[..., :3]
+    elif image.shape[-1] == 3 and channels == 1 and (image == image[..., :1]).all():
+        image = image[..., :1]
     if image.shape[-1] != channels:
         raise ValueError(
             f"{what}: expected {channels} channels (IMAGE_CHANNEL_COUNT), "

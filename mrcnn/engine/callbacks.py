@@ -8,6 +8,8 @@ import keras
 
 from mrcnn.engine.checkpoints import prune_checkpoints, save_checkpoint
 
+DRAWS_PER_EPOCH = 2**18  # more than an epoch makes
+
 
 class CheckpointSaver(keras.callbacks.Callback):
     """Write a checkpoint after every epoch, whole or not at all.
@@ -42,6 +44,21 @@ class CheckpointSaver(keras.callbacks.Callback):
             prune_checkpoints(os.path.dirname(self.pattern), self.config.CHECKPOINT_KEEP)
 
 
+class RepeatableDraws(keras.callbacks.Callback):
+    """Let what the layers draw at random follow from their seed and the epoch.
+
+    Without it a resumed run would draw its rois as the first epoch did, and validation
+    would change those of the epochs after it.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the counter of every random generator of the model."""
+        for variable in self.model.non_trainable_variables:
+            if variable.name == "seed_generator_state":
+                seed = int(keras.ops.convert_to_numpy(variable)[0])
+                variable.assign([seed, epoch * DRAWS_PER_EPOCH])
+
+
 class NonFiniteLoss(keras.callbacks.Callback):
     """Stop at the first loss that is NaN or infinite, and name the images that gave it.
 
@@ -68,8 +85,8 @@ class NonFiniteLoss(keras.callbacks.Callback):
 
 
 def default_callbacks(feed, saver, log_dir):
-    """Checkpoints, the NaN guard, and TensorBoard where it is installed."""
-    callbacks = [NonFiniteLoss(feed), saver]
+    """Repeatable draws, the NaN guard, checkpoints, and TensorBoard where it is installed."""
+    callbacks = [RepeatableDraws(), NonFiniteLoss(feed), saver]
     if importlib.util.find_spec("tensorboard"):
         callbacks.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
     return callbacks

@@ -1,6 +1,7 @@
 """`MaskRCNN`: the model people hold in their hands. Each method is told where it is done."""
 
 import collections
+import functools
 import os
 import threading
 
@@ -19,6 +20,8 @@ from mrcnn.engine.weights import load_weights_by_name
 from mrcnn.geometry import boxes as box_geometry
 from mrcnn.geometry import molding
 from mrcnn.nets.assembly import build_model
+
+ANCHOR_SHAPES = 16  # molded shapes whose anchors are kept; those of 1024 px fill 12 MB
 
 
 class MaskRCNN:
@@ -53,7 +56,7 @@ class MaskRCNN:
         self.mode, self.config, self.model_dir = mode, config, os.fspath(model_dir)
         self.class_names = None
         self.resume_from = None
-        self._anchors = {}
+        self._anchors_of = functools.lru_cache(ANCHOR_SHAPES)(self._make_anchors)
         self._lock = threading.Lock()
         self._forward = None
         self._built_with = ConfigSnapshot(config)
@@ -95,6 +98,8 @@ class MaskRCNN:
         config = Config.from_dict(meta.config, **knobs)
         model = cls(mode, config, model_dir)
         model.load_weights(path, by_name=True)
+        model.epoch = meta.epoch  # also of a file that was moved or renamed
+        model.resume_from = path if mode == "training" else None
         return model
 
     def load_weights(self, filepath, by_name=False, exclude=None, verbose=0):
@@ -128,7 +133,8 @@ class MaskRCNN:
             self.class_names = meta.class_names or self.class_names
         self.set_log_dir(filepath)
         complete = meta is not None and not report.missing and not report.skipped
-        self.resume_from = filepath if complete and self.mode == "training" else None
+        goes_on = complete and self.epoch > 0 and self.mode == "training"
+        self.resume_from = filepath if goes_on else None
         return report
 
     def get_imagenet_weights(self):
@@ -145,12 +151,13 @@ class MaskRCNN:
 
     def set_log_dir(self, model_path=None):
         """Name this run's folder: a new one, or that of the checkpoint to go on from."""
-        run = run_folders.run_of_checkpoint(model_path) if model_path else None
+        run = run_folders.run_of_checkpoint(model_path, self._name) if model_path else None
         if run is None:
             self.epoch = 0
             self.log_dir = run_folders.new_run_folder(self.model_dir, self._name)
         else:
-            self.log_dir, self.epoch = run
+            folder, self.epoch = run
+            self.log_dir = os.path.join(self.model_dir, folder)
         self.checkpoint_path = run_folders.checkpoint_pattern(self.log_dir, self._name)
 
     @property
@@ -326,12 +333,12 @@ class MaskRCNN:
 
     def get_anchors(self, image_shape):
         """Normalised anchors [A, 4] of an image shape (H, W, ...); `self.anchors` in pixels."""
-        key = tuple(int(n) for n in image_shape[:2])
-        if key not in self._anchors:
-            pixels = config_anchors(self.config, image_shape)
-            self._anchors[key] = pixels, box_geometry.norm_boxes(pixels, key)
-        self.anchors, normalised = self._anchors[key]
+        self.anchors, normalised = self._anchors_of(*(int(n) for n in image_shape[:2]))
         return normalised
+
+    def _make_anchors(self, height, width):
+        pixels = config_anchors(self.config, (height, width, self.config.IMAGE_CHANNEL_COUNT))
+        return pixels, box_geometry.norm_boxes(pixels, (height, width))
 
     # ---- looking inside ---------------------------------------------------------------
 

@@ -29,21 +29,23 @@ def new_run_folder(model_dir, name, now=None):
     return path
 
 
-def run_of_checkpoint(path):
-    """The run a checkpoint belongs to.
+def run_of_checkpoint(path, name):
+    """The run of a model that a checkpoint belongs to.
 
     Args:
         path: file path.
+        name: Config.NAME; a checkpoint of another name starts a run, it does not go on with one.
 
     Returns:
-        (run folder, epoch in the file's name), or None where the path is not named as a
-        checkpoint inside a run folder.
+        (name of the run folder, epoch in the file's name), or None where the path is not named
+        as a checkpoint inside a run folder of this name.
     """
     folder, file_name = os.path.split(os.path.abspath(path))
     match = CHECKPOINT.match(file_name)
-    if not match or not re.search(FOLDER_SUFFIX + "$", os.path.basename(folder)):
+    run = os.path.basename(folder)
+    if not match or not re.fullmatch(re.escape(name.lower()) + FOLDER_SUFFIX, run):
         return None
-    return folder, int(match.group(1))
+    return run, int(match.group(1))
 
 
 def checkpoint_pattern(folder, name):

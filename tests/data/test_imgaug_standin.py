@@ -230,6 +230,15 @@ def test_missing_parts_say_how_to_get_them():
 
 
 # --- the hook --------------------------------------------------------------------------------
+# For the tests of the stand-in: no installed imgaug is found.
+HIDE = """
+import importlib.machinery
+_find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = classmethod(
+    lambda cls, name, *rest: None if name == 'imgaug' else _find(name, *rest))
+"""
+
+
 def test_hook_serves_the_stand_in():
     code = """
 import sys, mrcnn_imgaug_hook
@@ -246,12 +255,13 @@ assert not any(m in sys.modules for m in ('tensorflow', 'keras', 'skimage'))
 imgaug.seed(1)
 print(imgaug.__name__, imgaug.__version__, iaa.Fliplr.__module__)
 """
-    assert python(code) == "imgaug 0.4.0+standin imgaug.augmenters".replace(
+    assert python(HIDE + code) == "imgaug 0.4.0+standin imgaug.augmenters".replace(
         "imgaug.augmenters", "imgaug.geometric")
 
 
 def test_importing_the_package_is_enough():
-    assert python("import mrcnn, imgaug; print(imgaug.__version__)") == "0.4.0+standin"
+    code = HIDE + "import mrcnn, imgaug; print(imgaug.__version__)"
+    assert python(code) == "0.4.0+standin"
 
 
 def test_installed_imgaug_wins_and_finds_sctypes(tmp_path):
@@ -278,6 +288,8 @@ print(imgaug.KINDS, numpy.float32 in imgaug.FLOATS, imgaug.__file__.startswith({
 def test_a_plain_folder_called_imgaug_is_not_the_real_one(tmp_path):
     (tmp_path / "imgaug").mkdir()
     code = "import mrcnn_imgaug_hook as h; h.install(); import imgaug; print(imgaug.__version__)"
+    only_here = f"_find(name, [{str(tmp_path)!r}]) if name == 'imgaug'"
+    code = HIDE.replace("None if name == 'imgaug'", only_here) + code
     assert python(code, cwd=tmp_path) == "0.4.0+standin"
 
 
