@@ -8,6 +8,11 @@ quick and load no TensorFlow. Matterport's own paths work too: `mrcnn.config`, `
 """
 
 import importlib
+import os
+
+# TensorFlow's information and warnings from C++ are about itself, and many. Errors still show,
+# and a level set by the user stands.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"
 
@@ -17,7 +22,7 @@ _HOMES = {
     "Dataset": "mrcnn.data.dataset",
     "DataGenerator": "mrcnn.data.generator",
 }
-_ON_TENSORFLOW = ("MaskRCNN", "DataGenerator")
+_ON_TENSORFLOW = ("MaskRCNN",)
 
 __all__ = [*_HOMES, "__version__"]
 

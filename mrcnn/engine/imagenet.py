@@ -1,6 +1,5 @@
 """ImageNet weights of whatever BACKBONE names, as a file that `load_weights` reads."""
 
-import os
 
 from mrcnn.engine.downloads import imagenet_weights_path, models_folder
 from mrcnn.engine.legacy_h5 import write_legacy_h5

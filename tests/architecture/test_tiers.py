@@ -39,7 +39,8 @@ ORDER = {
     "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
     "engine": ["atomic", "legacy_names", "legacy_h5", "weights_advice", "weights_plan",
-               "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads", "imagenet",
+               "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
+               "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
                "callbacks", "training", "inference", "mask_rcnn"],
 }

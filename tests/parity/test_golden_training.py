@@ -20,6 +20,7 @@ from mrcnn.nets.losses import LOSSES
 ONE_MASK_ROW = 1e-2  # relative; see above
 RANDOM = "mrcnn_class_loss"  # its negatives are drawn
 DETERMINISTIC = [name for name in LOSSES if name != RANDOM]
+FEATURES = ("fpn_p2", "fpn_p3", "fpn_p4", "fpn_p5", "rpn_class_logits", "rpn_bbox")
 DRAWS = 8
 
 
@@ -69,10 +70,13 @@ def end_to_end(model, batch):
 def from_recorded_proposals(model, batch, golden):
     """The losses of several draws, {name: [DRAWS]}, heads fed with the recorded proposals."""
     graph = model.keras_model
-    inputs = [*graph.inputs, graph.get_layer("ROI").output]
-    tail = keras.Model(inputs, [graph.get_layer(name).output for name in LOSSES])
-    feed = [*batch.values(), golden["proposals"]]
-    draws = [[float(v) for v in tail(feed, training=True)] for _ in range(DRAWS)]
+    cut = [graph.get_layer(name).output for name in FEATURES]
+    features = keras.Model(graph.inputs, cut)(list(batch.values()), training=True)
+    proposals = graph.get_layer("ROI").output
+    losses = [graph.get_layer(name).output for name in LOSSES]
+    heads = keras.Model([*graph.inputs, *cut, proposals], losses)
+    feed = [*batch.values(), *features, golden["proposals"]]
+    draws = [[float(v) for v in heads(feed, training=True)] for _ in range(DRAWS)]
     return dict(zip(LOSSES, np.array(draws).T, strict=True))
 
 

@@ -1,0 +1,275 @@
+"""`detect`: any images, the same answers each time, changes that take effect, clear errors.
+
+The network has random weights; with no lower bound of confidence it finds something everywhere.
+"""
+
+import threading
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from tolerances import NETWORK
+
+from mrcnn.config import Config
+from mrcnn.engine.mask_rcnn import MaskRCNN
+
+
+class DetectConfig(Config):
+    NAME = "detect"
+    BACKBONE = "resnet18"
+    NUM_CLASSES = 3
+    IMAGES_PER_GPU = 2
+    IMAGE_MIN_DIM = IMAGE_MAX_DIM = 64
+    IMAGE_RESIZE_MODE = "pad64"
+    RPN_ANCHOR_SCALES = (8, 16, 32, 64, 128)
+    TOP_DOWN_PYRAMID_SIZE = RPN_CONV_CHANNELS = MASK_CONV_CHANNELS = 16
+    FPN_CLASSIF_FC_LAYERS_SIZE = 32
+    POST_NMS_ROIS_INFERENCE = 40
+    DETECTION_MAX_INSTANCES = 60  # more than can be found: no warning of the limit
+    DETECTION_MIN_CONFIDENCE = 0.0
+
+
+def build(tmp_path, **knobs):
+    config = DetectConfig()
+    for name, value in knobs.items():
+        setattr(config, name, value)
+    keras.utils.set_random_seed(3)
+    model = MaskRCNN("inference", config, tmp_path)
+    kernel = model.keras_model.get_layer("mrcnn_class_logits").layer.kernel
+    kernel.assign(kernel.numpy() * 5)  # scores spread, objects beside background
+    return model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture
+def config(model):
+    """The shared model's config, put back afterwards."""
+    before = dict(vars(model.config))
+    yield model.config
+    vars(model.config).clear()
+    vars(model.config).update(before)
+
+
+def images_of(*shapes, seed=0, channels=3):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (*shape, channels)).astype(np.uint8) for shape in shapes]
+
+
+IMAGES = images_of((64, 64), (50, 90), (64, 64), (130, 70), (40, 40), (64, 64), (33, 128))
+
+
+def assert_same(results, expected):
+    """Equal answers, up to the last bits that another batch size may change."""
+    assert len(results) == len(expected)
+    for result, want in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result["class_ids"], want["class_ids"])
+        np.testing.assert_allclose(result["scores"], want["scores"], atol=NETWORK)
+        np.testing.assert_allclose(result["rois"], want["rois"], atol=1)
+        assert (result["masks"] != want["masks"]).mean() < 0.001
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    return model.detect(IMAGES)
+
+
+def test_results_have_the_documented_form(expected):
+    for image, result in zip(IMAGES, expected, strict=True):
+        count = len(result["class_ids"])
+        assert count > 0
+        assert list(result) == ["rois", "class_ids", "scores", "masks"]
+        assert result["rois"].shape == (count, 4) and result["rois"].dtype == np.int32
+        assert result["scores"].shape == (count,) and result["scores"].dtype == np.float32
+        assert result["class_ids"].dtype == np.int32
+        assert set(result["class_ids"]) <= {1, 2}
+        assert result["masks"].shape == (*image.shape[:2], count)
+        assert result["masks"].dtype == bool
+        assert (np.diff(result["scores"]) <= 0).all(), "best first"
+        assert (result["rois"][:, :2] >= 0).all()
+        assert (result["rois"][:, 2:] <= image.shape[:2]).all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_any_number_of_any_sizes_whatever_the_batch_size(model, config, expected, batch_size):
+    config.BATCH_SIZE = batch_size
+    assert_same(model.detect(IMAGES), expected)
+    assert_same(model.detect(IMAGES[3:4]), expected[3:4])
+
+
+def test_the_same_answer_call_after_call(model, expected):
+    for _ in range(3):
+        for result, want in zip(model.detect(IMAGES), expected, strict=True):
+            for key in want:
+                np.testing.assert_array_equal(result[key], want[key])
+
+
+def test_no_images_give_no_results(model):
+    assert model.detect([]) == []
+
+
+@pytest.mark.parametrize(("mode", "shapes"), [
+    ("square", [(64, 64), (50, 90), (31, 20)]),
+    ("none", [(64, 64), (64, 128), (192, 64)]),
+])
+def test_other_resize_modes(tmp_path, mode, shapes):
+    model = build(tmp_path, IMAGE_RESIZE_MODE=mode)
+    images = images_of(*shapes)
+    results = model.detect(images)
+    for image, result in zip(images, results, strict=True):
+        assert len(result["rois"]) > 0
+        assert result["masks"].shape[:2] == image.shape[:2]
+        assert_same(model.detect([image]), [result])
+
+
+def test_thirty_calls_of_many_sizes_trace_once(tmp_path):
+    model = build(tmp_path)
+    for i in range(30):
+        model.detect(images_of((40 + 9 * i, 64 + 5 * (i % 7)), seed=i))
+    assert model._forward.experimental_get_tracing_count() == 1
+
+
+def test_eight_threads_get_equal_answers(model, expected):
+    answers, errors = {}, []
+
+    def work(name):
+        try:
+            answers[name] = model.detect(IMAGES[:4])
+        except Exception as error:  # shown below: a thread must not hide it
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len(answers) == 8
+    for answer in answers.values():
+        assert_same(answer, expected[:4])
+
+
+def test_quiet_unless_asked(model, capsys):
+    model.detect(IMAGES[:2])
+    out = capsys.readouterr()
+    assert (out.out, out.err) == ("", "")
+    model.detect(IMAGES[:2], verbose=1)
+    out = capsys.readouterr().out
+    assert "molded_images" in out and "anchors" in out
+
+
+# --- changes after the model was built ------------------------------------------------------
+
+
+def test_confidence_takes_effect_after_building(model, config, expected):
+    scores = np.sort(expected[0]["scores"])
+    config.DETECTION_MIN_CONFIDENCE = float(scores[len(scores) // 2])
+    found = model.detect(IMAGES[:1])[0]
+    assert len(found["scores"]) == (scores >= config.DETECTION_MIN_CONFIDENCE).sum() < len(scores)
+    config.DETECTION_MIN_CONFIDENCE = 0.0
+    assert_same(model.detect(IMAGES[:1]), expected[:1])
+
+
+def test_nms_threshold_takes_effect_after_building(model, config, expected):
+    config.DETECTION_NMS_THRESHOLD = 0.9
+    more = len(model.detect(IMAGES[:1])[0]["rois"])
+    config.DETECTION_NMS_THRESHOLD = 0.01
+    fewer = len(model.detect(IMAGES[:1])[0]["rois"])
+    assert fewer < more
+
+
+def test_a_limit_that_cut_results_is_a_warning(model, config, expected):
+    count = len(expected[0]["rois"])
+    config.DETECTION_MAX_INSTANCES = count - 2
+    with pytest.warns(UserWarning, match=rf"DETECTION_MAX_INSTANCES = {count - 2}"):
+        found = model.detect(IMAGES[:1])[0]
+    np.testing.assert_array_equal(found["scores"], expected[0]["scores"][:-2])
+    config.DETECTION_MAX_INSTANCES = count + 30  # more than the model was built with, too
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(model.detect(IMAGES[:1]), expected[:1])
+
+
+def test_a_change_of_a_built_in_knob_is_a_warning(model, config):
+    config.POOL_SIZE = 5
+    with pytest.warns(UserWarning, match=r"POOL_SIZE changed from 7 to 5.*build a new MaskRCNN"):
+        model.detect(IMAGES[:1])
+    with warnings.catch_warnings():  # said once
+        warnings.simplefilter("error")
+        model.detect(IMAGES[:1])
+    config.POOL_SIZE = 7
+    with pytest.warns(UserWarning, match="POOL_SIZE changed from 5 to 7"):
+        model.detect(IMAGES[:1])
+
+
+# --- channels -------------------------------------------------------------------------------
+
+
+def test_grey_and_alpha_images_become_rgb(model):
+    grey = images_of((64, 64), channels=1)[0]
+    rgb = np.repeat(grey, 3, axis=-1)
+    alpha = np.concatenate([rgb, grey], axis=-1)
+    want = model.detect([rgb])
+    for image in (grey, grey[..., 0], alpha):
+        assert_same(model.detect([image]), want)
+
+
+def test_five_channels(tmp_path):
+    model = build(tmp_path, IMAGE_CHANNEL_COUNT=5)
+    images = images_of((64, 64), (50, 90), channels=5)
+    assert [len(r["rois"]) > 0 for r in model.detect(images)] == [True, True]
+    with pytest.raises(ValueError, match=r"images\[1\].*expected 5 channels"):
+        model.detect([images[0], IMAGES[0]])
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+GOOD = IMAGES[0]
+
+
+@pytest.mark.parametrize(("images", "error", "message"), [
+    (GOOD, TypeError, r"a list of images, received one array; pass \[image\]"),
+    (3, TypeError, "expected a list of arrays, received int"),
+    ([GOOD, None], TypeError, r"images\[1\].*received NoneType"),
+    ([GOOD, "cat.jpg"], TypeError, r"images\[1\].*received str"),
+    ([GOOD.astype(object)], TypeError, r"images\[0\].*received object"),
+    ([GOOD > 3], TypeError, r"images\[0\].*received bool"),
+    ([GOOD.astype(complex)], TypeError, r"images\[0\].*received complex"),
+    ([GOOD, GOOD[..., :2]], ValueError, r"images\[1\].*expected 3 channels.*\(64, 64, 2\)"),
+    ([GOOD[None]], ValueError, r"images\[0\].*received shape \(1, 64, 64, 3\)"),
+    ([GOOD[:0]], ValueError, r"images\[0\].*empty"),
+    ([np.where(GOOD == GOOD[5, 5], np.nan, GOOD)], ValueError, r"images\[0\].*NaN"),
+    ([GOOD, np.full((9, 9, 3), np.inf)], ValueError, r"images\[1\].*NaN or infinite"),
+], ids=lambda value: None)
+def test_a_bad_image_is_named(model, images, error, message):
+    with pytest.raises(error, match=message):
+        model.detect(images)
+
+
+def test_unknown_mode(tmp_path):
+    with pytest.raises(ValueError, match="'testing'.*'training' or 'inference'"):
+        MaskRCNN("testing", DetectConfig(), tmp_path)
+
+
+def test_config_class_instead_of_an_instance(tmp_path):
+    with pytest.raises(TypeError, match=r"expected an instance.*DetectConfig\(\)"):
+        MaskRCNN("inference", DetectConfig, tmp_path)
+
+
+def test_something_else_for_a_config(tmp_path):
+    with pytest.raises(TypeError, match="config"):
+        MaskRCNN("inference", {"NAME": "x"}, tmp_path)
+
+
+def test_training_calls_need_the_training_mode(model):
+    with pytest.raises(ValueError, match="training mode; it was built for inference"):
+        model.train(None, None, 0.1, 1, "all")
+
+
+def test_building_writes_nothing(tmp_path):
+    build(tmp_path / "logs")
+    assert not (tmp_path / "logs").exists()

@@ -1,0 +1,121 @@
+"""Optimizers and schedules against their formulas."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from tolerances import TWINS
+
+from mrcnn.config import Config
+from mrcnn.engine.optimizers import WarmupSchedule, build_optimizer, learning_rate_of
+
+
+def config_with(**knobs):
+    config = Config()
+    for name, value in knobs.items():
+        setattr(config, name, value)
+    return config
+
+
+def rate(step, base, warmup, total, shape):
+    """The schedule, said plainly."""
+    value = base
+    if shape == "cosine":
+        done = min(max((step - warmup) / max(total - warmup, 1), 0), 1)
+        value *= (1 + math.cos(math.pi * done)) / 2
+    return value * (min((step + 1) / warmup, 1) if warmup else 1)
+
+
+@pytest.mark.parametrize(("warmup", "total", "shape"), [
+    (0, 100, "cosine"), (10, 100, "cosine"), (10, 100, None), (1, 1, "cosine"), (50, 20, "cosine"),
+])
+def test_schedule_follows_its_formula(warmup, total, shape):
+    schedule = WarmupSchedule(0.02, warmup, total, shape)
+    steps = range(0, 130, 3)
+    answer = [float(schedule(keras.ops.convert_to_tensor(step))) for step in steps]
+    expected = [rate(step, 0.02, warmup, total, shape) for step in steps]
+    np.testing.assert_allclose(answer, expected, atol=0.02 * TWINS)
+
+
+def test_landmarks_of_the_schedule():
+    schedule = WarmupSchedule(1.0, 10, 110, "cosine")
+    for step, value in ((0, 0.1), (4, 0.5), (9, 1.0), (60, 0.5), (110, 0.0), (500, 0.0)):
+        np.testing.assert_allclose(float(schedule(step)), value, atol=1e-3, err_msg=str(step))
+
+
+def test_schedule_survives_its_configuration():
+    schedule = WarmupSchedule(0.1, 5, 50, "cosine")
+    copy = WarmupSchedule.from_config(schedule.get_config())
+    assert copy.get_config() == {"base": 0.1, "warmup_steps": 5, "total_steps": 50,
+                                 "shape": "cosine"}
+    assert float(copy(20)) == float(schedule(20))
+
+
+def test_what_the_knobs_ask_for():
+    assert learning_rate_of(config_with(), 0.01, 100) == 0.01
+    schedule = learning_rate_of(config_with(LR_SCHEDULE="cosine", WARMUP_STEPS=3), 0.01, 100)
+    assert schedule.get_config() == {"base": 0.01, "warmup_steps": 3, "total_steps": 100,
+                                     "shape": "cosine"}
+    warm = learning_rate_of(config_with(WARMUP_STEPS=3), 0.01, 100)
+    assert isinstance(warm, WarmupSchedule) and warm.shape is None
+    own = learning_rate_of(config_with(LR_SCHEDULE=lambda step: 1 / (1 + step)), 0.01, 100)
+    np.testing.assert_allclose([float(own(s)) for s in (0, 1, 3)], [0.01, 0.005, 0.0025])
+    given = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    assert learning_rate_of(config_with(LR_SCHEDULE="cosine"), given, 100) is given
+
+
+def steps_of(optimizer, gradients):
+    """Apply one gradient list to fresh zeros; the change of each variable."""
+    variables = [keras.Variable(np.zeros_like(g)) for g in gradients]
+    optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients], variables)
+    return [v.numpy() for v in variables]
+
+
+def test_sgd_clips_the_norm_of_all_gradients_together():
+    optimizer, decay = build_optimizer(config_with(GRADIENT_CLIP_NORM=5.0), 1.0, 0.9)
+    assert isinstance(optimizer, keras.optimizers.SGD)
+    assert (optimizer.global_clipnorm, optimizer.clipnorm, optimizer.momentum) == (5.0, None, 0.9)
+    assert decay == Config.WEIGHT_DECAY
+    first, second = np.float32([30.0, 0.0]), np.float32([40.0])  # together 50: scaled by a tenth
+    change = steps_of(optimizer, [first, second])
+    np.testing.assert_allclose(change[0], [-3, 0], rtol=TWINS)
+    np.testing.assert_allclose(change[1], [-4], rtol=TWINS)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_no_clipping(name):
+    optimizer, _ = build_optimizer(config_with(OPTIMIZER=name, GRADIENT_CLIP_NORM=None), 1.0, 0.9)
+    assert optimizer.global_clipnorm is None
+
+
+def test_adam_clips_globally_and_leaves_the_decay_to_the_loss():
+    optimizer, decay = build_optimizer(config_with(OPTIMIZER="adam", WEIGHT_DECAY=0.3), 0.1, 0.9)
+    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert optimizer.global_clipnorm == Config.GRADIENT_CLIP_NORM
+    assert not optimizer.weight_decay and decay == 0.3
+
+
+def test_adamw_decays_kernels_only():
+    config = config_with(OPTIMIZER="adamw", WEIGHT_DECAY=0.5)
+    optimizer, decay = build_optimizer(config, 0.1, 0.9)
+    assert decay == 0.0, "or it would be counted twice"
+    names = ("kernel", "bias", "gamma", "beta")
+    variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in names]
+    optimizer.apply([keras.ops.zeros(2)] * 4, variables)
+    after = {v.name: float(v.numpy()[0]) for v in variables}
+    np.testing.assert_allclose(after["kernel"], 1 - 0.1 * 0.5, rtol=TWINS)
+    assert (after["bias"], after["gamma"], after["beta"]) == (1, 1, 1)
+
+
+def test_own_optimizer_is_given_rate_and_config():
+    seen = {}
+
+    def build(learning_rate, config):
+        seen.update(rate=learning_rate, config=config)
+        return keras.optimizers.RMSprop(learning_rate)
+
+    config = config_with(OPTIMIZER=build)
+    optimizer, decay = build_optimizer(config, 0.25, 0.9)
+    assert isinstance(optimizer, keras.optimizers.RMSprop)
+    assert seen == {"rate": 0.25, "config": config} and decay == config.WEIGHT_DECAY
