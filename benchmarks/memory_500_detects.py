@@ -2,8 +2,11 @@
 
     python benchmarks/memory_500_detects.py --detects 500
 
-Hardware: two CPU cores. MEMORY-MEASURE
-Expected: a growth of a few MiB between the 50th and the last detect, and one trace.
+Hardware: two CPU cores; one minute.
+Measured, from the 50th detect to the 500th, with one trace: square 666 to 668 MiB. pad64 770 to
+870 MiB: 77 of it before the 100th and 9 after the 300th, as every new shape adds buffers and
+kernels that TensorFlow keeps; over the same 150 images again and again it settles (0.9 MiB in the
+last 150 of 1,200).
 
 A small model at 128 px with random weights; "square" molds every image to one shape, "pad64"
 to a shape of its own each. Linux only: the memory is read from /proc.
@@ -72,8 +75,9 @@ def main():
                                   TOP_DOWN_PYRAMID_SIZE=64, POST_NMS_ROIS_INFERENCE=100)
         model = MaskRCNN("inference", config, "logs")
         readings, traces = measure(model, args.detects)
-        print(f"{mode}: {', '.join(f'{r:.1f}' for r in readings)} MiB after each 50 detects from "
-              f"the {WARM_UP}th on; grown by {readings[-1] - readings[0]:.1f} MiB; {traces} trace(s)")
+        numbers = ", ".join(f"{reading:.1f}" for reading in readings)
+        print(f"{mode}: {numbers} MiB after each 50 detects from the {WARM_UP}th on; "
+              f"grown by {readings[-1] - readings[0]:.1f} MiB; {traces} trace(s)")
 
 
 if __name__ == "__main__":

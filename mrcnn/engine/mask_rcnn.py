@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from mrcnn import kernels
+from mrcnn.config import Config
 from mrcnn.data.anchoring import config_anchors
 from mrcnn.engine import inference, layer_selection, run_folders, training
 from mrcnn.engine.checkpoints import read_checkpoint_meta
@@ -48,7 +49,9 @@ class MaskRCNN:
         if mode not in ("training", "inference"):
             raise ValueError(f"mode = {mode!r}: expected 'training' or 'inference'")
         if isinstance(config, type):
-            raise TypeError(f"config: expected an instance, received the class {config.__name__}()")
+            raise TypeError(f"config: expected an instance, received the class {config.__name__}")
+        if not isinstance(config, Config):
+            raise TypeError(f"config: expected a Config, received {type(config).__name__}")
         config.validate()
         kernels.prepare_devices()
         if config.SEED is not None:
@@ -93,8 +96,6 @@ class MaskRCNN:
                 f"{path} holds weights but no configuration: build MaskRCNN with your own "
                 "Config and call load_weights"
             )
-        from mrcnn.config import Config
-
         config = Config.from_dict(meta.config, **knobs)
         model = cls(mode, config, model_dir)
         model.load_weights(path, by_name=True)

@@ -73,7 +73,7 @@ class SmallBalloonConfig(BalloonConfig):
     LR_SCHEDULE = "cosine"
     WARMUP_STEPS = 30
     LEARNING_RATE = 0.001
-    STAGES = (("all", 60),)
+    STAGES = (("all", 100),)
 
 
 class BalloonDataset(utils.Dataset):

@@ -69,3 +69,14 @@ def test_version_is_the_projects():
 
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert f'\nversion = "{mrcnn.__version__}"\n' in text
+
+
+@pytest.mark.parametrize(
+    ("given", "level"), [("", "2"), ("os.environ['TF_CPP_MIN_LOG_LEVEL'] = '0'", "0")]
+)
+def test_tensorflow_is_quiet_unless_the_user_says_otherwise(given, level):
+    code = f"import os; os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)\n{given}\nimport mrcnn\n"
+    code += "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+                          timeout=120, check=True)
+    assert done.stdout.strip() == level

@@ -36,8 +36,8 @@ def build(tmp_path, **knobs):
         setattr(config, name, value)
     keras.utils.set_random_seed(3)
     model = MaskRCNN("inference", config, tmp_path)
-    kernel = model.keras_model.get_layer("mrcnn_class_logits").layer.kernel
-    kernel.assign(kernel.numpy() * 5)  # scores spread, objects beside background
+    conv1 = model.keras_model.get_layer("conv1").kernel
+    conv1.assign(conv1.numpy() / 50)  # as if images had unit variance: no certain scores
     return model
 
 
@@ -138,7 +138,7 @@ def test_eight_threads_get_equal_answers(model, expected):
 
     def work(name):
         try:
-            answers[name] = model.detect(IMAGES[:4])
+            answers[name] = model.detect(IMAGES[:2])
         except Exception as error:  # shown below: a thread must not hide it
             errors.append(error)
 
@@ -150,7 +150,7 @@ def test_eight_threads_get_equal_answers(model, expected):
     assert not errors
     assert len(answers) == 8
     for answer in answers.values():
-        assert_same(answer, expected[:4])
+        assert_same(answer, expected[:2])
 
 
 def test_quiet_unless_asked(model, capsys):

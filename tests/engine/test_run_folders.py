@@ -36,16 +36,14 @@ def test_runs_of_one_minute_get_folders_of_their_own(tmp_path):
     assert names == ["shapes20240309T1705", "shapes20240309T1705_2", "shapes20240309T1705_3"]
 
 
-@pytest.mark.parametrize(("path", "epoch"), [
-    ("logs/shapes20240309T1705/mask_rcnn_shapes_0012.h5", 12),
-    ("logs/shapes20240309T1705_2/mask_rcnn_shapes_0001.h5", 1),
-    ("logs/shapes20240309T1705/mask_rcnn_shapes_12345.h5", 12345),
-    ("logs/a_b20240309T1705/mask_rcnn_a_b_0003.h5", 3),
+@pytest.mark.parametrize(("path", "name", "epoch"), [
+    ("logs/shapes20240309T1705/mask_rcnn_shapes_0012.h5", "Shapes", 12),
+    ("logs/shapes20240309T1705_2/mask_rcnn_shapes_0001.h5", "shapes", 1),
+    ("logs/shapes20240309T1705/mask_rcnn_shapes_12345.h5", "shapes", 12345),
+    ("logs/a_b20240309T1705/mask_rcnn_a_b_0003.h5", "a_b", 3),
 ])
-def test_epoch_of_a_checkpoint(path, epoch):
-    folder, found = run_folders.run_of_checkpoint(path)
-    assert found == epoch
-    assert folder == str(Path(path).absolute().parent)
+def test_epoch_of_a_checkpoint(path, name, epoch):
+    assert run_folders.run_of_checkpoint(path, name) == (Path(path).parent.name, epoch)
 
 
 @pytest.mark.parametrize("path", [
@@ -54,9 +52,11 @@ def test_epoch_of_a_checkpoint(path, epoch):
     "weights/mask_rcnn_shapes_0012.h5",  # copied out of its run: a new run begins
     "logs/shapes20240309T1705/other_0012.h5",
     "logs/shapes20240309T1705/mask_rcnn_shapes_0012.h5.part",
+    "logs/coco20240309T1705/mask_rcnn_coco_0012.h5",  # a run of another name
+    "logs/shapes_big20240309T1705/mask_rcnn_shapes_big_0012.h5",
 ])
-def test_other_files_belong_to_no_run(path):
-    assert run_folders.run_of_checkpoint(path) is None
+def test_other_files_belong_to_no_run_of_this_name(path):
+    assert run_folders.run_of_checkpoint(path, "shapes") is None
 
 
 def test_last_epoch_of_the_newest_run(tmp_path):

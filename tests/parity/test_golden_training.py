@@ -21,7 +21,7 @@ ONE_MASK_ROW = 1e-2  # relative; see above
 RANDOM = "mrcnn_class_loss"  # its negatives are drawn
 DETERMINISTIC = [name for name in LOSSES if name != RANDOM]
 FEATURES = ("fpn_p2", "fpn_p3", "fpn_p4", "fpn_p5", "rpn_class_logits", "rpn_bbox")
-DRAWS = 8
+DRAWS = 6
 
 
 class GoldenConfig(Config):
@@ -75,7 +75,7 @@ def from_recorded_proposals(model, batch, golden):
     proposals = graph.get_layer("ROI").output
     losses = [graph.get_layer(name).output for name in LOSSES]
     heads = keras.Model([*graph.inputs, *cut, proposals], losses)
-    feed = [*batch.values(), *features, golden["proposals"]]
+    feed = [*batch.values(), *map(np.asarray, features), golden["proposals"]]
     draws = [[float(v) for v in heads(feed, training=True)] for _ in range(DRAWS)]
     return dict(zip(LOSSES, np.array(draws).T, strict=True))
 
