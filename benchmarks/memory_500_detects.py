@@ -56,7 +56,7 @@ def measure(model, detects, warm_up=WARM_UP, every=50):
         done = number + 1
         if done >= warm_up and (done - warm_up) % every == 0 or done == detects:
             readings.append(resident_mib())
-    return readings, model._forward.experimental_get_tracing_count()
+    return readings, model.network.traces
 
 
 def main():

@@ -3,6 +3,7 @@
 Every check answers None when the value is fine, otherwise one line
 `KNOB = value: must be ...; nearest valid: ...`. `problems(config)` collects them all, so that
 a reader fixes a configuration once instead of once per run.
+(Longer than other files here: it is the table of the knobs again, one check for each.)
 """
 
 import difflib
@@ -21,6 +22,8 @@ LOSS_NAMES = (
     "mrcnn_bbox_loss",
     "mrcnn_mask_loss",
 )
+# Image pixels per cell at each level of the network, P2 to P6 (nets/fpn.py).
+STRIDES = [4, 8, 16, 32, 64]
 # The pyramid halves the image six times (P6), so each side has to divide by 2**6.
 SIDE_MULTIPLE = 64
 
@@ -50,6 +53,7 @@ def nearest_name(value, names):
 def complaint(knob, value, must, nearest=None):
     """The one form every message about a knob has."""
     hint = "" if nearest is None else f"; nearest valid: {nearest}"
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     return f"{knob} = {value!r}: must be {must}{hint}"
 
 
@@ -142,13 +146,23 @@ def _positive_int(value):
 
 
 def strides(knob, value):
-    """Pyramid strides: whole numbers that grow from level to level."""
+    """Pyramid strides: those of the network, or the anchors would miss its cells."""
     entries = as_list(value)
-    if entries and all(_positive_int(entry) for entry in entries):
-        if all(fine < coarse for fine, coarse in zip(entries, entries[1:], strict=False)):
-            return None
-        return complaint(knob, value, "in growing order", sorted(set(entries)))
-    return complaint(knob, value, "a list of positive whole numbers, one per pyramid level")
+    if entries and all(is_int(entry) for entry in entries) and entries == STRIDES:
+        return None
+    must = f"{STRIDES}, the levels the network builds; RPN_ANCHOR_SCALES has one scale for each"
+    return complaint(knob, value, must)
+
+
+def feature_sizes(knob, value):
+    """Height and width of the feature map at each level, nested lists or an array."""
+    rows = list(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 2 else []
+    sizes = [as_list(row) or [] for row in rows]
+    pairs = all(len(size) == 2 and all(map(_positive_int, size)) for size in sizes)
+    if pairs and len(sizes) == len(STRIDES):
+        return None
+    must = f"{len(STRIDES)} pairs [height, width] of positive whole numbers, one for each level"
+    return complaint(knob, value, must)
 
 
 def mask_shape(knob, value):
@@ -169,7 +183,7 @@ def loss_weights(knob, value):
     for name, weight in value.items():
         if name not in LOSS_NAMES:
             near = nearest_name(name, LOSS_NAMES)
-            return complaint(f"{knob}[{name!r}]", weight, "for " + ", ".join(LOSS_NAMES), near)
+            return f"{knob}: unknown loss {name!r}; nearest valid: {near}"
         if not is_number(weight) or weight < 0:
             return complaint(f"{knob}[{name!r}]", weight, "a number of at least 0", 0)
     return None
@@ -182,8 +196,7 @@ def nearest_side(side):
 
 CHECKS = {
     **dict.fromkeys(
-        ("GPU_COUNT", "BACKBONE_WIDTH", "IMAGES_PER_GPU", "STEPS_PER_EPOCH",
-         "FPN_CLASSIF_FC_LAYERS_SIZE",
+        ("GPU_COUNT", "IMAGES_PER_GPU", "STEPS_PER_EPOCH", "FPN_CLASSIF_FC_LAYERS_SIZE",
          "TOP_DOWN_PYRAMID_SIZE", "RPN_CONV_CHANNELS", "MASK_CONV_CHANNELS", "NUM_CLASSES",
          "RPN_ANCHOR_STRIDE", "RPN_TRAIN_ANCHORS_PER_IMAGE", "PRE_NMS_LIMIT",
          "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE", "IMAGE_CHANNEL_COUNT",
@@ -191,6 +204,7 @@ CHECKS = {
          "MAX_GT_INSTANCES", "DETECTION_MAX_INSTANCES", "BATCH_SIZE", "IMAGE_META_SIZE"),
         integer(1),
     ),
+    "BACKBONE_WIDTH": integer(16),
     **dict.fromkeys(("VALIDATION_STEPS", "WARMUP_STEPS", "CHECKPOINT_KEEP"), integer(0)),
     **dict.fromkeys(("SEED", "LOADER_WORKERS", "IMAGE_MIN_DIM"), integer(0, optional=True)),
     **dict.fromkeys(
@@ -212,6 +226,7 @@ CHECKS = {
     "BACKBONE_PREPROCESSING": function_or_none,
     "NAME": text_or_none,
     "BACKBONE_STRIDES": strides,
+    "BACKBONE_SHAPES": feature_sizes,
     **dict.fromkeys(
         ("RPN_ANCHOR_SCALES", "RPN_ANCHOR_RATIOS"),
         sequence(_positive, "a list of positive numbers"),
@@ -260,6 +275,15 @@ def _anchor_levels(config):
     return complaint("RPN_ANCHOR_SCALES", config.RPN_ANCHOR_SCALES, must)
 
 
+def _meta_size(config):
+    """Twelve numbers on the image and one for each class: fixed, also where it is assigned."""
+    size = 12 + config.NUM_CLASSES
+    if config.IMAGE_META_SIZE == size:
+        return None
+    must = f"12 + NUM_CLASSES = {size}, which it is when left alone"
+    return complaint("IMAGE_META_SIZE", config.IMAGE_META_SIZE, must)
+
+
 def _mean_pixel(config):
     value, channels = config.MEAN_PIXEL, config.IMAGE_CHANNEL_COUNT
     entries = as_list(np.atleast_1d(value))
@@ -275,6 +299,7 @@ RELATIONS = (
     (_image_side, ("IMAGE_RESIZE_MODE", "IMAGE_MAX_DIM", "IMAGE_MIN_DIM")),
     (_mask_sides, ("MASK_SHAPE", "MASK_POOL_SIZE")),
     (_anchor_levels, ("RPN_ANCHOR_SCALES", "BACKBONE_STRIDES")),
+    (_meta_size, ("IMAGE_META_SIZE", "NUM_CLASSES")),
     (_mean_pixel, ("IMAGE_CHANNEL_COUNT",)),
 )
 

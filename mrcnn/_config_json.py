@@ -22,7 +22,8 @@ class MissingCallable:
         """Raises ValueError: the function has to be handed back first."""
         raise ValueError(
             f"{self.knob} was the callable {self.reference} when this configuration was stored, "
-            f"and code is not stored with it: give it back with config.{self.knob} = ..."
+            f"and code is not stored with it: give it back with config.{self.knob} = ... "
+            f"or from_checkpoint(path, {self.knob}=...)"
         )
 
     def __repr__(self):

@@ -56,9 +56,10 @@ class Config:
     # --- the run ---------------------------------------------------------------------------
     # Names the log folder and the checkpoint files, so that runs do not mix.
     NAME = None
-    # Devices to train on; together with IMAGES_PER_GPU it gives the batch size.
+    # Only a factor of BATCH_SIZE today, and the whole batch goes to one device: training on
+    # several comes later.
     GPU_COUNT = 1
-    # Images a device takes at once. Memory sets the bound; start low at 1024 px and go up.
+    # Images of a step, times GPU_COUNT. Memory sets the bound; start low at 1024 px and go up.
     IMAGES_PER_GPU = 2
     # An "epoch" is this many steps, whatever the size of the data set: it sets how often a
     # checkpoint is written and the validation is run.
@@ -75,12 +76,15 @@ class Config:
     # and anything else is fed the image minus MEAN_PIXEL.
     BACKBONE_PREPROCESSING = None
     # Channels of the first stage of a ResNet by name; published weights need 64. 32 makes a
-    # network that learns a simple task from nothing in minutes on a CPU.
+    # network that learns a simple task from nothing in minutes on a CPU. At least 16: with 4 or
+    # 8 input channels and one image in the batch, oneDNN in TensorFlow 2.21 corrupts memory in
+    # the gradient of a strided 1x1 convolution.
     BACKBONE_WIDTH = 64
     # Only for a callable BACKBONE whose feature sizes do not follow from BACKBONE_STRIDES:
     # takes an image shape, answers [levels, (height, width)].
     COMPUTE_BACKBONE_SHAPE = None
-    # Image pixels per feature-map cell at P2..P6. Fixed by the network, anchors build on it.
+    # Image pixels per feature-map cell at P2..P6. The network builds these and no others, so
+    # the value is here to be read; what an anchor measures is up to RPN_ANCHOR_SCALES.
     BACKBONE_STRIDES = [4, 8, 16, 32, 64]
     # Channels of every pyramid level: the width of all that follows.
     TOP_DOWN_PYRAMID_SIZE = 256
@@ -172,8 +176,9 @@ class Config:
     # False trains the heads on rois of the script's own (the input `input_roi`) in place of
     # the network's proposals, to study one half without the other.
     USE_RPN_ROIS = True
-    # Batch-norm: False keeps the stored statistics, right for small batches of large images;
-    # None follows Keras (batch statistics while training); True always uses those of the batch.
+    # Batch-norm in training: False normalises with the stored statistics and leaves them as
+    # they are, right for small batches of large images; None or True uses those of the batch
+    # and moves the stored ones after them. Inference always uses the stored ones.
     TRAIN_BN = False
     # Gradients are scaled down when their global norm exceeds this, against loss explosions.
     # None turns it off.
@@ -205,7 +210,7 @@ class Config:
 
     @_Derived
     def BATCH_SIZE(self):  # noqa: N802
-        """Images per training step over all devices."""
+        """Images per training step."""
         return self.IMAGES_PER_GPU * self.GPU_COUNT
 
     @_Derived
@@ -286,7 +291,7 @@ class Config:
                     and isinstance(inspect.getattr_static(type(self), name), _Derived))
 
     def validate(self):
-        """Checks every knob.
+        """Checks every knob, and turns a TRAIN_BN of 0 or 1 into False or True.
 
         Raises:
             ValueError: with one line `KNOB = value: must be ...; nearest valid: ...` for each
@@ -295,6 +300,8 @@ class Config:
         found = checks.problems(self)
         if found:
             raise ValueError("\n".join(found))
+        if self.TRAIN_BN is not None and not isinstance(self.TRAIN_BN, bool):
+            self.TRAIN_BN = bool(self.TRAIN_BN)
 
     def _values(self):
         """Knobs and a script's own attributes by sorted name; no methods, no private names."""
@@ -329,8 +336,9 @@ class Config:
         Args:
             values: what `to_dict()` answered, possibly through JSON.
             **given: knobs to use in place of the stored ones, such as BACKBONE=my_backbone
-                for one that was a callable. A callable that is not given back raises a
-                ValueError naming it as soon as it is called, not before.
+                for one that was a callable. Derived values follow them, except one that
+                had been assigned. A callable that is not given back raises a ValueError naming
+                it as soon as it is called, not before.
 
         Raises:
             TypeError: if `values` is not a dict.
@@ -340,21 +348,23 @@ class Config:
             raise TypeError(f"Config.from_dict expects a dict, received {type(values).__name__}")
         config = cls()
         decoded = as_json.decode_values(values, {knob: vars(Config)[knob] for knob in KNOBS})
-        for name, value in {**decoded, **given}.items():
-            if name not in DERIVED or name in given:
+        for name, value in decoded.items():
+            if name not in DERIVED:
                 setattr(config, name, value)
-        for name in DERIVED:
-            if name in decoded and name not in given and config._differs(name, decoded[name]):
-                setattr(config, name, decoded[name])
+        lost = isinstance(config.COMPUTE_BACKBONE_SHAPE, as_json.MissingCallable)
+        for name in DERIVED:  # what the stored knobs alone do not give was assigned
+            if name in decoded and not (lost and name == "BACKBONE_SHAPES"):
+                if not np.array_equal(decoded[name], getattr(config, name)):
+                    setattr(config, name, decoded[name])
+        stored_shape = config.IMAGE_SHAPE
+        for name, value in given.items():
+            setattr(config, name, value)
+        if lost and not {"COMPUTE_BACKBONE_SHAPE", "BACKBONE_SHAPES"} & set(given):
+            # Nothing can compute the shapes any more: the last answer stays, for its image size.
+            if "BACKBONE_SHAPES" in decoded and np.array_equal(stored_shape, config.IMAGE_SHAPE):
+                config.BACKBONE_SHAPES = decoded["BACKBONE_SHAPES"]
         config.validate()
         return config
-
-    def _differs(self, name, stored):
-        """True where a stored derived value is not what the knobs give, so was assigned."""
-        lost = isinstance(self.COMPUTE_BACKBONE_SHAPE, as_json.MissingCallable)
-        if name == "BACKBONE_SHAPES" and lost:
-            return True  # nothing can compute it any more: its last answer stays
-        return not np.array_equal(stored, getattr(self, name))
 
 
 KNOBS = tuple(name for name in vars(Config) if name.isupper())

@@ -4,6 +4,11 @@ The names that end in `_graph` exist only in this module and in `mrcnn.utils`, f
 that call them. Nothing inside the package imports from here.
 """
 
+# ruff: noqa: E402 (the versions are checked before Keras is imported)
+from mrcnn._versions import check_versions
+
+check_versions()
+
 from keras import ops
 
 from mrcnn.data.anchoring import feature_shapes as compute_backbone_shapes

@@ -10,8 +10,8 @@ class ParallelModel:
 
     Matterport copied the model to each GPU here. With Keras 3 a model cannot be split after it
     is built, so this class splits nothing: what comes back is `keras_model` itself, to compile,
-    fit, save and predict with as before, on one device. The number of devices belongs in
-    `Config.GPU_COUNT`, where the model is built.
+    fit, save and predict with as before, on one device. Training on several devices comes later;
+    until then `Config.GPU_COUNT` is no more than a factor of the batch size.
 
     Args:
         keras_model: a Keras model (of a MaskRCNN: its `keras_model`).
@@ -35,7 +35,7 @@ class ParallelModel:
         if gpu_count > 1:
             warnings.warn(
                 f"ParallelModel does not split a model: it stays on one device instead of "
-                f"{gpu_count}. The number of devices is Config.GPU_COUNT's business.",
+                f"{gpu_count}. Config.GPU_COUNT, too, only multiplies the batch size so far.",
                 stacklevel=2,
             )
         return keras_model

@@ -72,7 +72,7 @@ def test_derived_value_follows_its_knobs(knob, value, derived, expected):
 
 @pytest.mark.parametrize("name", DERIVED)
 def test_derived_value_can_be_assigned_on_instance_and_class(name):
-    value = {"BATCH_SIZE": 7, "IMAGE_META_SIZE": 40}.get(name, np.array([[8, 9], [4, 5]]))
+    value = {"BATCH_SIZE": 7, "IMAGE_META_SIZE": 13}.get(name, np.array([[8, 9]] * 5))
     if name == "IMAGE_SHAPE":
         value = np.array([64, 128, 3])
     sub = type("Sub", (Config,), {name: value})
@@ -216,17 +216,28 @@ def test_own_attributes_are_silent():
     ({"GRADIENT_CLIP_NORM": 0}, r"GRADIENT_CLIP_NORM = 0: must be a number above 0"),
     ({"USE_MINI_MASK": "yes"}, r"USE_MINI_MASK = 'yes': must be True or False"),
     ({"TRAIN_BN": 2}, r"TRAIN_BN = 2: must be True or False or None"),
+    ({"TRAIN_BN": "False"}, r"TRAIN_BN = 'False': must be True or False or None"),
+    ({"BACKBONE_WIDTH": 8}, r"BACKBONE_WIDTH = 8: must be a whole number of at least 16; .*: 16$"),
     ({"MASK_SHAPE": [27, 28]}, r"MASK_SHAPE = \[27, 28\]: must be two even .*\[28, 28\]$"),
     ({"MASK_SHAPE": 28}, r"MASK_SHAPE = 28: must be two even"),
     ({"MASK_POOL_SIZE": 20}, r"MASK_POOL_SIZE = 20: .*MASK_SHAPE = \[28, 28\].*\[40, 40\]$"),
     ({"MINI_MASK_SHAPE": (56, 0)}, r"MINI_MASK_SHAPE = \(56, 0\): must be two positive"),
     ({"RPN_ANCHOR_SCALES": (8, 16)}, r"RPN_ANCHOR_SCALES = \(8, 16\): .*5 in all; received 2"),
     ({"RPN_ANCHOR_RATIOS": []}, r"RPN_ANCHOR_RATIOS = \[\]: must be a list of positive"),
-    ({"BACKBONE_STRIDES": [8, 4, 16, 32, 64]}, r"BACKBONE_STRIDES = .*growing.*: \[4, 8, 16"),
+    ({"BACKBONE_STRIDES": [8, 4, 16, 32, 64]}, r"STRIDES = \[8, .*must be \[4, 8, 16, 32, 64\]"),
+    ({"BACKBONE_STRIDES": [4, 8, 16]}, r"^BACKBONE_STRIDES = \[4, 8, 16\]: .*RPN_ANCHOR_SCALES"),
+    ({"BACKBONE_STRIDES": [8, 16, 32, 64, 128]}, r"BACKBONE_STRIDES = .*the network builds"),
+    ({"BACKBONE_SHAPES": [[8, 9], [4, 5]]}, r"BACKBONE_SHAPES = \[\[8, 9\], .*must be 5 pairs"),
+    ({"BACKBONE_SHAPES": np.zeros((5, 2), int)}, r"BACKBONE_SHAPES = \[\[0, 0\], .*5 pairs"),
+    ({"BACKBONE_SHAPES": np.full((5, 2), 4.0)}, r"BACKBONE_SHAPES = .*positive whole numbers"),
+    ({"BACKBONE_SHAPES": [[4, 4, 4]] * 5}, r"BACKBONE_SHAPES = .*pairs \[height, width\]"),
+    ({"BACKBONE_SHAPES": [4] * 10}, r"BACKBONE_SHAPES = .*must be 5 pairs"),
+    ({"IMAGE_META_SIZE": 93}, r"IMAGE_META_SIZE = 93: must be 12 \+ NUM_CLASSES = 13"),
     ({"MEAN_PIXEL": [1, 2]}, r"MEAN_PIXEL = \[1, 2\]: must be one number, three"),
     ({"MEAN_PIXEL": "grey"}, r"MEAN_PIXEL = 'grey': must be one number"),
     ({"BBOX_STD_DEV": [0.1, 0.1, 0.2]}, r"BBOX_STD_DEV = .*four positive"),
-    ({"LOSS_WEIGHTS": {"mask_loss": 1}}, r"LOSS_WEIGHTS\['mask_loss'\] = 1: .*mrcnn_mask_loss$"),
+    ({"LOSS_WEIGHTS": {"mask_loss": 1}},
+     r"^LOSS_WEIGHTS: unknown loss 'mask_loss'; nearest valid: mrcnn_mask_loss$"),
     ({"LOSS_WEIGHTS": {"rpn_bbox_loss": -1}}, r"LOSS_WEIGHTS\['rpn_bbox_loss'\] = -1: .*: 0$"),
     ({"LOSS_WEIGHTS": [1]}, r"LOSS_WEIGHTS = \[1\]: must be a dict"),
     ({"OPTIMIZER": "Adam"}, r"OPTIMIZER = 'Adam': must be one of .*valid: adam$"),
@@ -258,15 +269,26 @@ def test_all_problems_are_told_at_once():
     {"TRAIN_BN": None}, {"GRADIENT_CLIP_NORM": None}, {"RPN_ANCHOR_RATIOS": np.array([1, 2.5])},
     {"LOSS_WEIGHTS": {"rpn_class_loss": 2}}, {"LR_SCHEDULE": len, "OPTIMIZER": max},
     {"BACKBONE": len}, {"MEAN_PIXEL": 0}, {"IMAGE_MAX_DIM": 512, "IMAGE_MIN_DIM": 800},
-    {"RPN_ANCHOR_SCALES": (8, 16, 32), "BACKBONE_STRIDES": [4, 8, 16]},
+    {"BACKBONE_STRIDES": (4, 8, 16, 32, 64)}, {"BACKBONE_STRIDES": np.array([4, 8, 16, 32, 64])},
+    {"BACKBONE_SHAPES": np.full((5, 2), 3)}, {"BACKBONE_SHAPES": [(8, np.int64(9))] * 5},
+    {"IMAGE_META_SIZE": 16, "NUM_CLASSES": 4}, {"BACKBONE_WIDTH": 16},
 ])
 def test_usable_values_pass(values):
     changed(**values).validate()
 
 
+@pytest.mark.parametrize(("value", "expected"), [
+    (0, False), (1, True), (np.bool_(False), False), (np.True_, True), (None, None), (True, True),
+])
+def test_train_bn_is_a_bool_or_none_after_the_check(value, expected):
+    config = changed(TRAIN_BN=value)
+    config.validate()
+    assert config.TRAIN_BN is expected
+    assert type("Numeric", (Config,), {"TRAIN_BN": value})().TRAIN_BN is expected
+
+
 def test_every_knob_is_checked():
-    related = {"MEAN_PIXEL", "BACKBONE_SHAPES"}  # one checked with the channels, one computed
-    for knob in sorted(set(KNOBS) - related):
+    for knob in KNOBS:
         with pytest.raises(ValueError, match=knob):
             changed(**{knob: object()}).validate()
 
@@ -308,17 +330,53 @@ def test_computed_values_stay_computed_after_a_round_trip():
     np.testing.assert_equal((again.IMAGE_META_SIZE, again.BATCH_SIZE), (22, 4))
 
 
+@pytest.mark.parametrize(("given", "derived", "expected"), [
+    ({"IMAGES_PER_GPU": 1}, "BATCH_SIZE", 1),
+    ({"IMAGE_MAX_DIM": 256}, "IMAGE_SHAPE", [256, 256, 3]),
+    ({"IMAGE_MAX_DIM": 256}, "BACKBONE_SHAPES", [[64, 64], [32, 32], [16, 16], [8, 8], [4, 4]]),
+    ({"NUM_CLASSES": 9}, "IMAGE_META_SIZE", 21),
+    ({"BATCH_SIZE": 3, "IMAGES_PER_GPU": 1}, "BATCH_SIZE", 3),
+])
+def test_derived_values_follow_what_is_given_in_place_of_the_stored(given, derived, expected):
+    again = Config.from_dict(Shapes().to_dict(), **given)
+    np.testing.assert_array_equal(getattr(again, derived), expected)
+    assert again.is_assigned(derived) == (derived in given)
+
+
+def test_assigned_derived_value_stays_whatever_is_given():
+    stored = changed(BATCH_SIZE=5, IMAGE_SHAPE=np.array([64, 128, 3])).to_dict()
+    again = Config.from_dict(stored, IMAGES_PER_GPU=1, IMAGE_MAX_DIM=256)
+    np.testing.assert_equal(again.BATCH_SIZE, 5)
+    np.testing.assert_array_equal(again.IMAGE_SHAPE, [64, 128, 3])
+    assert not again.is_assigned("BACKBONE_SHAPES")
+
+
+def test_shapes_of_a_lost_function_stay_only_while_they_hold():
+    stored = changed(COMPUTE_BACKBONE_SHAPE=lambda shape: [[3, 4]] * 5).to_dict()
+    kept = Config.from_dict(stored, NUM_CLASSES=3)
+    np.testing.assert_array_equal(kept.BACKBONE_SHAPES, [[3, 4]] * 5)
+    back = Config.from_dict(stored, COMPUTE_BACKBONE_SHAPE=lambda shape: [[5, 6]] * 5)
+    np.testing.assert_array_equal(back.BACKBONE_SHAPES, [[5, 6]] * 5)
+    assert not back.is_assigned("BACKBONE_SHAPES")
+    other_size = Config.from_dict(stored, IMAGE_MAX_DIM=256)
+    with pytest.raises(ValueError, match=r"from_checkpoint\(path, COMPUTE_BACKBONE_SHAPE=\.\.\.\)"):
+        _ = other_size.BACKBONE_SHAPES
+    given = Config.from_dict(stored, IMAGE_MAX_DIM=256, BACKBONE_SHAPES=[[1, 2]] * 5)
+    np.testing.assert_array_equal(given.BACKBONE_SHAPES, [[1, 2]] * 5)
+
+
 def test_lost_callable_is_asked_for_when_it_is_used():
     def backbone(image):
         return image
 
-    config = changed(BACKBONE=backbone, COMPUTE_BACKBONE_SHAPE=lambda shape: [[3, 4]])
+    config = changed(BACKBONE=backbone, COMPUTE_BACKBONE_SHAPE=lambda shape: [[3, 4]] * 5)
     stored = json.loads(json.dumps(config.to_dict()))
     assert stored["BACKBONE"] == {"callable": f"{__name__}:{backbone.__qualname__}"}
     again = Config.from_dict(stored)
-    with pytest.raises(ValueError, match=r"BACKBONE was the callable .*config.BACKBONE = \.\.\."):
+    cures = r"config\.BACKBONE = \.\.\. or from_checkpoint\(path, BACKBONE=\.\.\.\)"
+    with pytest.raises(ValueError, match=f"BACKBONE was the callable .*{cures}"):
         again.BACKBONE(None)
-    np.testing.assert_array_equal(again.BACKBONE_SHAPES, [[3, 4]])
+    np.testing.assert_array_equal(again.BACKBONE_SHAPES, [[3, 4]] * 5)
     assert again.to_dict()["BACKBONE"] == stored["BACKBONE"]
     assert Config.from_dict(stored, BACKBONE=backbone).BACKBONE is backbone
 

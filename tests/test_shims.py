@@ -26,7 +26,7 @@ def test_parallel_model_is_the_model_it_was_given():
 
 def test_parallel_model_says_that_it_does_not_split():
     model = Model()
-    with pytest.warns(UserWarning, match="one device instead of 4.*GPU_COUNT"):
+    with pytest.warns(UserWarning, match="one device instead of 4.*GPU_COUNT.*batch size"):
         assert ParallelModel(model, 4) is model
 
 

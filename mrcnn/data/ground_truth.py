@@ -18,7 +18,8 @@ def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
     """Loads an image and its ground truth.
 
     Masks without a pixel are dropped: with a warning where the dataset gave them so, silently
-    where resizing, cropping or augmentation left nothing of them.
+    where resizing, cropping or augmentation left nothing of them. An empty mask of class 0 is a
+    common way to say that there is no object; it is dropped in silence too.
 
     Args:
         dataset: a prepared Dataset.
@@ -93,12 +94,13 @@ def _load(dataset, config, image_id):
         raise DataError(f"{where}: load_mask: expected (mask [H, W, N], class_ids [N]), "
                         f"received {type(answer).__name__}")
     mask = check_mask(answer[0], image.shape[:2], where)
-    class_ids = check_class_ids(answer[1], mask.shape[2], config.NUM_CLASSES, where)
-    empty = ~mask.any(axis=(0, 1))
-    if empty.any():
-        warnings.warn(f"{where}: {int(empty.sum())} of {len(empty)} masks are empty (a box of "
-                      "no area); they are left out", stacklevel=2)
-    return image, mask[:, :, ~empty], class_ids[~empty], active
+    kept = mask.any(axis=(0, 1))
+    class_ids = check_class_ids(answer[1], kept, config.NUM_CLASSES, where)
+    empty = int(np.count_nonzero(np.asarray(answer[1])[~kept]))
+    if empty:
+        warnings.warn(f"{where}: {empty} of {len(kept)} masks are empty (a box of no area); they "
+                      "are left out", stacklevel=2)
+    return image, mask[:, :, kept], class_ids, active
 
 
 def active_class_ids(dataset, config, image_id):
@@ -149,12 +151,12 @@ def check_mask(mask, image_size, where):
     return mask.astype(bool, copy=False)
 
 
-def check_class_ids(class_ids, count, num_classes, where):
-    """The class ids of an image's masks as [N] int32.
+def check_class_ids(class_ids, kept, num_classes, where):
+    """The class ids of those masks that are kept, int32.
 
     Args:
         class_ids: what `load_mask` answered beside the masks; negative for a crowd.
-        count: N, the number of masks.
+        kept: [N] bool, one for each mask; the class of a mask that is dropped may be any.
         num_classes: with the background.
         where: how messages call the image.
 
@@ -162,10 +164,11 @@ def check_class_ids(class_ids, count, num_classes, where):
         DataError: no whole numbers, not one a mask, or a class that does not exist.
     """
     class_ids = np.asarray(class_ids)
-    if class_ids.shape != (count,):
-        raise DataError(f"{where}: class_ids: expected one for each of {count} masks, "
+    if class_ids.shape != kept.shape:
+        raise DataError(f"{where}: class_ids: expected one for each of {len(kept)} masks, "
                         f"received shape {class_ids.shape}")
-    if count == 0:
+    class_ids = class_ids[kept]
+    if len(class_ids) == 0:
         return np.zeros(0, np.int32)
     whole = class_ids.dtype.kind in "uib" or (
         class_ids.dtype.kind == "f" and bool((class_ids == np.rint(class_ids)).all()))

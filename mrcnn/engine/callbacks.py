@@ -84,9 +84,10 @@ class NonFiniteLoss(keras.callbacks.Callback):
         self.step += 1
 
 
-def default_callbacks(feed, saver, log_dir):
-    """Repeatable draws, the NaN guard, checkpoints, and TensorBoard where it is installed."""
-    callbacks = [RepeatableDraws(), NonFiniteLoss(feed), saver]
+def all_callbacks(feed, saver, log_dir, custom=None):
+    """Repeatable draws, the NaN guard, TensorBoard where it is installed, the caller's own, and
+    last the checkpoint, which so holds what those before it logged."""
+    callbacks = [RepeatableDraws(), NonFiniteLoss(feed)]
     if importlib.util.find_spec("tensorboard"):
         callbacks.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
-    return callbacks
+    return [*callbacks, *(custom or []), saver]

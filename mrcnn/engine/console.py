@@ -12,6 +12,6 @@ def log(text, array=None):
     """
     if array is not None:
         array = np.asarray(array)
-        low, high = (array.min(), array.max()) if array.size else ("", "")
-        text = f"{text:25}shape: {array.shape!s:20}  min: {low:10}  max: {high:10}  {array.dtype}"
+        low, high = (f"{v:.5g}" for v in (array.min(), array.max())) if array.size else ("", "")
+        text = f"{text:25}shape: {array.shape!s:20}  min: {low:>10}  max: {high:>10}  {array.dtype}"
     print(text)

@@ -3,7 +3,7 @@
 
 from mrcnn.engine.downloads import imagenet_weights_path, models_folder
 from mrcnn.engine.legacy_h5 import write_legacy_h5
-from mrcnn.nets.backbones import is_application
+from mrcnn.nets.backbones import is_application, stable_names
 
 
 def backbone_weights_path(backbone):
@@ -43,7 +43,7 @@ def application_weights(backbone):
             f"the ImageNet weights of {backbone.__name__} could not be downloaded: {error}"
         ) from error
     return [
-        (f"{layer.name}/{weight.name}:0", weight.numpy())
-        for layer in model.layers
+        (f"{name}/{weight.name}:0", weight.numpy())
+        for layer, name in zip(model.layers, stable_names(model.layers), strict=True)
         for weight in layer.weights
     ]

@@ -3,24 +3,16 @@
 Shapes: B images, H0/W0 a caller's image, H/W the network's input, C channels, D detections.
 """
 
+import threading
 import warnings
 
 import numpy as np
 
+from mrcnn import kernels
 from mrcnn.data.image_checks import check_image
 from mrcnn.engine.console import log
 from mrcnn.geometry import molding
 from mrcnn.geometry.resize import resize_image
-
-OUTPUTS = (
-    "detections",
-    "mrcnn_class",
-    "mrcnn_bbox",
-    "mrcnn_mask",
-    "rpn_rois",
-    "rpn_class",
-    "rpn_bbox",
-)
 
 
 def mold_one(image, config):
@@ -33,12 +25,14 @@ def mold_one(image, config):
     Returns:
         molded [H, W, C] float32, meta row [12 + classes], window (y1, x1, y2, x2) px.
     """
+    # Random crops are for training: they would answer for a part of the image, each time another.
+    mode = "pad64" if config.IMAGE_RESIZE_MODE == "crop" else config.IMAGE_RESIZE_MODE
     resized, window, scale, _, _ = resize_image(
         image,
         min_dim=config.IMAGE_MIN_DIM,
         max_dim=config.IMAGE_MAX_DIM,
         min_scale=config.IMAGE_MIN_SCALE,
-        mode=config.IMAGE_RESIZE_MODE,
+        mode=mode,
     )
     active = np.zeros([config.NUM_CLASSES], np.int32)
     meta = molding.compose_image_meta(0, image.shape, resized.shape, window, scale, active)
@@ -64,24 +58,43 @@ def check_images(images, config):
     return [check_image(image, channels, f"images[{i}]") for i, image in enumerate(images)]
 
 
-def batches(molded_shapes, batch_size):
-    """Group images of one molded shape, at most `batch_size` together.
+def mold_many(images, config):
+    """Mold images that come out of one shape: molded [B, H, W, C], metas [B, M], windows [B, 4].
 
-    Args:
-        molded_shapes: list of (H, W, C).
-        batch_size: largest group.
-
-    Returns:
-        List of lists of positions; every position once.
+    Raises:
+        ValueError: they come out of several shapes.
     """
-    by_shape = {}
-    for index, shape in enumerate(molded_shapes):
-        by_shape.setdefault(shape, []).append(index)
-    return [
-        group[start : start + batch_size]
-        for group in by_shape.values()
-        for start in range(0, len(group), batch_size)
-    ]
+    molded, metas, windows = zip(*(mold_one(image, config) for image in images), strict=True)
+    shapes = sorted({m.shape for m in molded})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"images of one molded shape are needed, received {shapes}; `detect` takes any"
+        )
+    return np.stack(molded), np.stack(metas), np.stack(windows)
+
+
+def batches(images, config):
+    """Mold images and gather those of one molded shape, at most BATCH_SIZE together.
+
+    Only the batches that are still filling are held, so a long list needs little memory.
+
+    Yields:
+        (places in `images`, molded [B, H, W, C], metas [B, M], windows [B, 4]); every place once.
+    """
+    filling = {}
+    for place, image in enumerate(images):
+        one = mold_one(image, config)
+        batch = filling.setdefault(one[0].shape, [])
+        batch.append((place, *one))
+        if len(batch) == config.BATCH_SIZE:
+            yield _stacked(filling.pop(one[0].shape))
+    for batch in filling.values():
+        yield _stacked(batch)
+
+
+def _stacked(batch):
+    places, *parts = zip(*batch, strict=True)
+    return list(places), *(np.stack(part) for part in parts)
 
 
 def results_of(detections, masks, originals, molded_shape, windows):
@@ -114,11 +127,50 @@ def warn_of_limit(detections, limit):
         )
 
 
-def log_batch(images, molded, metas, anchors):
-    """Matterport's verbose output."""
+def log_images(images):
+    """Matterport's verbose output: the caller's images."""
     log(f"Processing {len(images)} images")
     for image in images:
         log("image", image)
-    log("molded_images", molded)
-    log("image_metas", metas)
-    log("anchors", anchors)
+
+
+class CompiledNetwork:
+    """The inference graph as one compiled function; safe to call from several threads.
+
+    It is compiled anew when a detection knob of the config has changed, and only then.
+
+    Args:
+        keras_model: the inference graph.
+    """
+
+    def __init__(self, keras_model):
+        self.keras_model = keras_model
+        self.layer = keras_model.get_layer("mrcnn_detection")
+        self._lock = threading.Lock()
+        self._function = None
+        self._adopted = None
+
+    def __call__(self, config, *inputs):
+        """Arrays in, the list of the graph's outputs as numpy arrays out."""
+        function = self._up_to_date(config)
+        return [np.asarray(out) for out in function(*(np.asarray(x, np.float32) for x in inputs))]
+
+    @property
+    def traces(self):
+        """How often the current function has been traced: 1 whatever the images' sizes."""
+        return self._function.experimental_get_tracing_count()
+
+    def _up_to_date(self, config):
+        knobs = (
+            config.DETECTION_MAX_INSTANCES,
+            config.DETECTION_MIN_CONFIDENCE,
+            config.DETECTION_NMS_THRESHOLD,
+        )
+        with self._lock:
+            if self._function is None or knobs != self._adopted:
+                config.validate()
+                if self.layer.adopt(config):
+                    self.keras_model.make_predict_function(force=True)
+                self._function = kernels.compile_forward(self.keras_model)
+                self._adopted = knobs
+            return self._function

@@ -14,22 +14,28 @@ NAMED = {
 }
 
 
-def trainable_layers(model):
-    """The layers that hold weights, nested models opened, in order.
+def unwrapped(layer):
+    """The layer inside a wrapper, or the layer itself."""
+    while isinstance(layer, keras.layers.Wrapper):
+        layer = layer.layer
+    return layer
 
-    Args:
-        model: keras.Model.
 
-    Returns:
-        List of layers; a wrapper (TimeDistributed) stands for the layer inside it.
+def named_layers(model):
+    """(name, layer) of every layer that holds weights, nested models opened, in order.
+
+    A wrapper (TimeDistributed) gives its name, and the layer inside it.
     """
-    found = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found.extend(trainable_layers(layer))
+            yield from named_layers(layer)
         elif layer.weights:
-            found.append(layer)
-    return found
+            yield layer.name, unwrapped(layer)
+
+
+def trainable_layers(model):
+    """The layers that hold weights, as Matterport lists them: nested models and wrappers opened."""
+    return [layer for _, layer in named_layers(model)]
 
 
 def set_trainable(model, layers):
@@ -46,8 +52,8 @@ def set_trainable(model, layers):
         ValueError: a stage that this backbone does not have, a bad expression, or one
             that matches no layer.
     """
-    candidates = trainable_layers(model)
-    if layers in ("3+", "4+", "5+") and not any(c.name.startswith("res5") for c in candidates):
+    candidates = list(named_layers(model))
+    if layers in ("3+", "4+", "5+") and not any(n.startswith("res5") for n, _ in candidates):
         raise ValueError(
             f"layers = {layers!r} names stages of the ResNets; with this BACKBONE use "
             "'heads', 'all' or a regular expression over layer names"
@@ -56,13 +62,13 @@ def set_trainable(model, layers):
         pattern = re.compile(NAMED.get(layers, layers))
     except re.error as error:
         raise ValueError(f"layers = {layers!r} is no regular expression: {error}") from None
-    chosen = [c for c in candidates if pattern.fullmatch(c.name)]
+    chosen = [name for name, _ in candidates if pattern.fullmatch(name)]
     if not chosen:
-        names = [c.name for c in candidates]
+        names = [name for name, _ in candidates]
         raise ValueError(
             f"layers = {layers!r} matches no layer; use one of {sorted(NAMED)} or an "
             f"expression over names like {names[0]!r} ... {names[-1]!r}"
         )
-    for layer in candidates:
-        layer.trainable = layer in chosen
-    return [c.name for c in chosen]
+    for name, layer in candidates:
+        layer.trainable = name in chosen
+    return chosen

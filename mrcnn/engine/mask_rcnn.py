@@ -1,9 +1,7 @@
 """`MaskRCNN`: the model people hold in their hands. Each method is told where it is done."""
 
-import collections
 import functools
 import os
-import threading
 
 import keras
 import numpy as np
@@ -11,7 +9,14 @@ import numpy as np
 from mrcnn import kernels
 from mrcnn.config import Config
 from mrcnn.data.anchoring import config_anchors
-from mrcnn.engine import inference, layer_selection, run_folders, training
+from mrcnn.engine import (
+    inference,
+    inspection,
+    keras_models,
+    layer_selection,
+    run_folders,
+    training,
+)
 from mrcnn.engine.checkpoints import read_checkpoint_meta
 from mrcnn.engine.console import log
 from mrcnn.engine.imagenet import backbone_weights_path
@@ -35,6 +40,7 @@ class MaskRCNN:
 
     Attributes:
         keras_model: the functional keras.Model.
+        network: in inference mode, `keras_model` compiled for images of any size.
         epoch: epochs done, counted over the whole run.
         log_dir: folder of this run (made when training starts).
         checkpoint_path: checkpoint name of this run with a place for `epoch`.
@@ -60,11 +66,12 @@ class MaskRCNN:
         self.class_names = None
         self.resume_from = None
         self._anchors_of = functools.lru_cache(ANCHOR_SHAPES)(self._make_anchors)
-        self._lock = threading.Lock()
-        self._forward = None
         self._built_with = ConfigSnapshot(config)
         self.set_log_dir()
-        self.keras_model = self.build(mode, config)
+        self.keras_model = keras_models.of_mode(self.build(mode, config), mode)
+        self.network = None
+        if mode == "inference":
+            self.network = inference.CompiledNetwork(self.keras_model)
 
     def build(self, mode, config):
         """The functional keras.Model of a mode; a subclass may build another one."""
@@ -112,7 +119,7 @@ class MaskRCNN:
                 the very same architecture.
             exclude: layer names to leave out ("heads" for those that depend on the number
                 of classes); implies by_name.
-            verbose: 1 prints what was loaded.
+            verbose: 1 prints what was loaded; in training mode it is printed anyway.
 
         Returns:
             LoadReport (loaded, skipped, missing, unused).
@@ -127,7 +134,7 @@ class MaskRCNN:
             exclude=exclude or (),
             mode=self.mode,
             by_name=by_name or bool(exclude),
-            verbose=verbose,
+            verbose=verbose or self.mode == "training",
         )
         meta = read_checkpoint_meta(filepath)
         if meta is not None:
@@ -232,9 +239,7 @@ class MaskRCNN:
 
     def find_trainable_layer(self, layer):
         """The layer inside a wrapper, or the layer itself."""
-        while isinstance(layer, keras.layers.Wrapper):
-            layer = layer.layer
-        return layer
+        return layer_selection.unwrapped(layer)
 
     # ---- inference --------------------------------------------------------------------
 
@@ -254,14 +259,13 @@ class MaskRCNN:
         """
         self._need("inference")
         images = inference.check_images(images, self.config)
-        molded = [inference.mold_one(image, self.config) for image in images]
-        shapes = [m[0].shape for m in molded]
+        if verbose:
+            inference.log_images(images)
         results = [None] * len(images)
-        for group in inference.batches(shapes, self.config.BATCH_SIZE):
-            batch = [np.stack([molded[i][part] for i in group]) for part in (0, 1, 2)]
-            originals = [images[i].shape for i in group]
-            found = self._detect_batch(*batch, originals, verbose)
-            for i, result in zip(group, found, strict=True):
+        for places, molded, metas, windows in inference.batches(images, self.config):
+            originals = [images[i].shape for i in places]
+            found = self._detect_batch(molded, metas, windows, originals, verbose)
+            for i, result in zip(places, found, strict=True):
                 results[i] = result
         return results
 
@@ -281,13 +285,16 @@ class MaskRCNN:
         height, width = molded.shape[1:3]
         windows = np.tile(np.array([0, 0, height, width]), (len(molded), 1))
         originals = [molded.shape[1:]] * len(molded)
+        if verbose:
+            inference.log_images(molded)
         return self._detect_batch(molded, metas, windows, originals, verbose)
 
     def _detect_batch(self, molded, metas, windows, originals, verbose):
-        anchors = self.get_anchors(molded.shape[1:])
-        anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
+        anchors = self._batch_anchors(molded)
         if verbose:
-            inference.log_batch(molded, molded, metas, anchors)
+            for name, array in (("molded_images", molded), ("image_metas", metas)):
+                log(name, array)
+            log("anchors", anchors)
         outputs = self.forward(molded, metas, anchors)
         detections, masks = outputs[0], outputs[3]
         inference.warn_of_limit(detections, self.config.DETECTION_MAX_INSTANCES)
@@ -302,18 +309,9 @@ class MaskRCNN:
         Returns:
             The outputs of `keras_model` as numpy arrays.
         """
-        function = self._compiled()
-        arrays = (np.asarray(a, np.float32) for a in (molded_images, image_metas, anchors))
-        return [np.asarray(output) for output in function(*arrays)]
-
-    def _compiled(self):
-        """The compiled network, made anew when a detection knob has changed since."""
-        with self._lock:
-            self._built_with.warn_of_changes(self.config)
-            layer = self.keras_model.get_layer("mrcnn_detection")
-            if layer.adopt(self.config) or self._forward is None:
-                self._forward = kernels.compile_forward(self.keras_model)
-            return self._forward
+        self._need("inference")
+        self._built_with.warn_of_changes(self.config)
+        return self.network(self.config, molded_images, image_metas, anchors)
 
     def mold_inputs(self, images):
         """Mold a list of images that come out of the same shape.
@@ -321,10 +319,7 @@ class MaskRCNN:
         Returns:
             molded_images [B, H, W, C] float32, image_metas [B, M], windows [B, 4] px.
         """
-        molded, metas, windows = zip(
-            *(inference.mold_one(image, self.config) for image in images), strict=True
-        )
-        return np.stack(molded), np.stack(metas), np.stack(windows)
+        return inference.mold_many(images, self.config)
 
     def unmold_detections(self, detections, mrcnn_mask, original_image_shape, image_shape, window):
         """One image's outputs in its own pixels: rois, class_ids, scores, masks."""
@@ -341,16 +336,18 @@ class MaskRCNN:
         pixels = config_anchors(self.config, (height, width, self.config.IMAGE_CHANNEL_COUNT))
         return pixels, box_geometry.norm_boxes(pixels, (height, width))
 
+    def _batch_anchors(self, molded):
+        anchors = self.get_anchors(molded.shape[1:])
+        return np.broadcast_to(anchors, (len(molded), *anchors.shape))
+
     # ---- looking inside ---------------------------------------------------------------
 
     def ancestor(self, tensor, name, checked=None):
-        """Output of the layer of this name, or None (names of TensorFlow's inner operations
-        do not exist in Keras 3)."""
-        wanted = name.split(":")[0]
-        for layer in self.keras_model.layers:
-            if layer.name == wanted:
-                return layer.output
-        return None
+        """Output of the layer of this name, or None.
+
+        Names of TensorFlow's inner operations (`ROI/pre_nms_anchors:0`) do not exist in Keras 3.
+        """
+        return inspection.layer_output(self.keras_model, name)
 
     def run_graph(self, images, outputs, image_metas=None):
         """Values of any tensors of the inference graph for some images.
@@ -362,24 +359,16 @@ class MaskRCNN:
 
         Returns:
             OrderedDict of name to numpy array.
+
+        Raises:
+            ValueError: a tensor is None; its name is given.
         """
         self._need("inference")
-        outputs = collections.OrderedDict(outputs)
-        missing = [name for name, tensor in outputs.items() if tensor is None]
-        if missing:
-            raise ValueError(f"run_graph: no tensor given for {missing}")
         if image_metas is None:
-            molded, image_metas, _ = self.mold_inputs(images)
-        else:
-            molded = np.asarray(images)
-        anchors = self.get_anchors(molded.shape[1:])
-        anchors = np.broadcast_to(anchors, (len(molded), *anchors.shape))
-        graph = keras.Model(self.keras_model.inputs, list(outputs.values()))
-        values = graph.predict([molded, image_metas, anchors], batch_size=len(molded), verbose=0)
-        answers = collections.OrderedDict(zip(outputs, values, strict=True))
-        for name, value in answers.items():
-            log(name, value)
-        return answers
+            images, image_metas, _ = self.mold_inputs(images)
+        molded = np.asarray(images)
+        inputs = [molded, image_metas, self._batch_anchors(molded)]
+        return inspection.run_graph(self.keras_model, inputs, outputs)
 
     def _need(self, mode):
         if self.mode != mode:

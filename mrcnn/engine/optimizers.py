@@ -1,6 +1,7 @@
 """Optimizers and learning-rate schedules out of a Config."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -66,12 +67,13 @@ def learning_rate_of(config, learning_rate, total_steps):
         learning_rate: number, or a Keras schedule, which is taken as it is.
         total_steps: optimizer steps until the end of the stage.
     """
-    if not isinstance(learning_rate, (int, float)):
+    if not isinstance(learning_rate, numbers.Real):
         return learning_rate
+    learning_rate = float(learning_rate)
     if callable(config.LR_SCHEDULE):
         return _Scaled(learning_rate, config.LR_SCHEDULE)
     if config.LR_SCHEDULE is None and not config.WARMUP_STEPS:
-        return float(learning_rate)
+        return learning_rate
     return WarmupSchedule(learning_rate, config.WARMUP_STEPS, total_steps, config.LR_SCHEDULE)
 
 

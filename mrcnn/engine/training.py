@@ -1,7 +1,7 @@
 """One call of `MaskRCNN.train`: checks at the door, feeds, optimizer, fit, checkpoints."""
 
 from mrcnn.data.training_feed import TrainingFeed
-from mrcnn.engine.callbacks import CheckpointSaver, default_callbacks
+from mrcnn.engine.callbacks import CheckpointSaver, all_callbacks
 from mrcnn.engine.checkpoints import check_writable, restore_optimizer
 from mrcnn.engine.layer_selection import set_trainable
 from mrcnn.engine.optimizers import WarmupSchedule, learning_rate_of
@@ -52,6 +52,7 @@ def train(
         f"\nStarting at epoch {model.epoch}, up to {epochs}. Training {len(chosen)} layers.\n"
         f"Checkpoint Path: {model.checkpoint_path}"
     )
+    model.class_names = list(train_dataset.class_names)
     feed = TrainingFeed(
         train_dataset,
         config,
@@ -59,18 +60,19 @@ def train(
         no_augmentation_sources=no_augmentation_sources,
         first_batch=model.epoch * config.STEPS_PER_EPOCH,
     )
-    validation = None
-    if val_dataset is not None and config.VALIDATION_STEPS:
-        validation = TrainingFeed(
-            val_dataset, config, shuffle=False, batch_count=config.VALIDATION_STEPS
-        )
-    model.class_names = list(train_dataset.class_names)
     saver = CheckpointSaver(model.checkpoint_path, config, model.class_names, layers)
-    callbacks = [*default_callbacks(feed, saver, model.log_dir), *(custom_callbacks or [])]
+    callbacks = all_callbacks(feed, saver, model.log_dir, custom_callbacks)
     try:
-        return fit(model, feed, validation, epochs, callbacks)
+        return fit(model, feed, validation_feed(val_dataset, config), epochs, callbacks)
     finally:
         model.epoch = saver.epoch or model.epoch
+
+
+def validation_feed(dataset, config):
+    """The same VALIDATION_STEPS batches after every epoch; None without a dataset."""
+    if dataset is None or not config.VALIDATION_STEPS:
+        return None
+    return TrainingFeed(dataset, config, shuffle=False, batch_count=config.VALIDATION_STEPS)
 
 
 def compile_for(model, learning_rate, epochs):

@@ -74,7 +74,7 @@ def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None
         problems.append(_shape_lines(plan))
     if plan.missing:
         names = some([key_name(key) for key in plan.missing])
-        problems.append(f"{len(plan.missing)} weights are not in it: {names}")
+        problems.append(f"{len(plan.missing)} weights are not in it: {names}{_instead(plan)}")
     if plan.excluded:
         problems.append(f"`exclude` leaves out {some([key_name(k) for k, _, _ in plan.excluded])}")
     way = "Inference needs every weight: anything left out would answer at random. "
@@ -89,7 +89,15 @@ def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None
         way += 'Load without `exclude`, or build the model with mode="training" and train it'
     else:
         way += "Load a file of a whole trained model that was built with the same settings"
+        if not plan.assignments:
+            way += ", or pass by_name=False if only the layers' names differ"
     raise ValueError(_refusal(file, "; ".join(problems) or "another backbone", reasons, way))
+
+
+def _instead(plan: Plan) -> str:
+    """The layers of the file that the model has no use for, the first few by name."""
+    layers = list(dict.fromkeys(key[0] for key in plan.unused))
+    return f"; what it has instead, by layer: {some(layers, 6)}" if layers else ""
 
 
 def _other_backbone(reasons: list[str]) -> bool:

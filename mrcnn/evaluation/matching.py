@@ -9,14 +9,24 @@ from mrcnn.geometry.boxes import compute_overlaps
 from mrcnn.geometry.masks import compute_overlaps_masks
 
 
-def _check_counts(**groups):
-    """Each group is (boxes, class_ids, masks, scores or None) of one side."""
-    for side, (boxes, class_ids, masks, scores) in groups.items():
-        counts = {"boxes": len(boxes), "class_ids": len(class_ids), "masks": np.shape(masks)[-1]}
-        if scores is not None:
-            counts["scores"] = len(scores)
-        if len(set(counts.values())) > 1:
-            raise ValueError(f"{side}: expected as many of each kind, received {counts}")
+def _trimmed(side, boxes, **parts):
+    """The entries of `parts` that belong to the real boxes, those that are not all zero.
+
+    Each part, counted along its last axis, is padded like the boxes or holds the real entries
+    first and after them nothing but zeros, or nothing at all.
+    """
+    real = np.flatnonzero(boxes.reshape(-1, 4).any(axis=1))
+    counts = {"boxes": len(boxes), **{name: part.shape[-1] for name, part in parts.items()}}
+    trimmed = []
+    for part in parts.values():
+        if part.shape[-1] == len(boxes):
+            trimmed.append(part[..., real])
+        elif part.shape[-1] >= len(real) and not part[..., len(real):].any():
+            trimmed.append(part[..., : len(real)])
+        else:
+            raise ValueError(f"{side}: expected as many of each kind, received {counts}, "
+                             f"{len(real)} of the boxes not zero")
+    return trimmed
 
 
 def _prepare(gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids, pred_scores, pred_masks):
@@ -25,15 +35,15 @@ def _prepare(gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids, pred_
     gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids, pred_masks, pred_scores = (
         np.asarray(array) for array in arrays
     )
-    _check_counts(
-        ground_truth=(gt_boxes, gt_class_ids, gt_masks, None),
-        predictions=(pred_boxes, pred_class_ids, pred_masks, pred_scores),
+    gt_class_ids, gt_masks = _trimmed(
+        "ground_truth", gt_boxes, class_ids=gt_class_ids, masks=gt_masks
     )
-    gt_real = np.flatnonzero(gt_boxes.reshape(-1, 4).any(axis=1))
-    pred_real = np.flatnonzero(pred_boxes.reshape(-1, 4).any(axis=1))
-    order = pred_real[np.argsort(pred_scores[pred_real])[::-1]]
-    overlaps = compute_overlaps_masks(pred_masks[..., order], gt_masks[..., gt_real])
-    return gt_class_ids[gt_real], pred_class_ids[order], overlaps
+    pred_class_ids, pred_masks, pred_scores = _trimmed(
+        "predictions", pred_boxes, class_ids=pred_class_ids, masks=pred_masks, scores=pred_scores
+    )
+    order = np.argsort(pred_scores)[::-1]
+    overlaps = compute_overlaps_masks(pred_masks[..., order], gt_masks)
+    return gt_class_ids, pred_class_ids[order], overlaps
 
 
 def _match(gt_class_ids, pred_class_ids, overlaps, iou_threshold, score_threshold=0.0):
@@ -56,7 +66,8 @@ def compute_matches(gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids
     """Finds which prediction is which instance.
 
     Going through the predictions by falling score, each takes the instance of its class that it
-    overlaps most and that is still free. Rows of zero boxes (padding) are dropped first.
+    overlaps most and that is still free. Rows of zero boxes (padding) are dropped first; the
+    other arrays of that side may be padded or not.
 
     Args:
         gt_boxes: [G, 4] pixels.
@@ -74,7 +85,8 @@ def compute_matches(gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids
         partner or -1. Predictions are counted in order of falling score.
 
     Raises:
-        ValueError: the parts of one side differ in length, or the masks in size.
+        ValueError: the parts of one side differ in length other than by padding, or the masks
+            in size.
     """
     gt_class_ids, pred_class_ids, overlaps = _prepare(
         gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids, pred_scores, pred_masks

@@ -19,7 +19,7 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         """inputs [..., C] -> same shape."""
-        if self.train_bn is False:
+        if self.train_bn is not None and not self.train_bn:
             training = False
         return super().call(inputs, training=training, mask=mask)
 

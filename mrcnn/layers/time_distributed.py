@@ -24,12 +24,8 @@ class TimeDistributed(keras.layers.Wrapper):
         inner = self.layer.compute_output_shape((None, *input_shape[2:]))
         return (input_shape[0], input_shape[1], *inner[1:])
 
-    def call(self, inputs, training=None):
-        """inputs [B, N, ...] -> [B, N, ...]."""
+    def call(self, inputs):
+        """inputs [B, N, ...] -> [B, N, ...]; the wrapped layer knows by itself if it trains."""
         shape = ops.shape(inputs)
-        folded = ops.reshape(inputs, (-1, *inputs.shape[2:]))
-        if self.layer._call_has_training_arg:
-            outputs = self.layer(folded, training=training)
-        else:
-            outputs = self.layer(folded)
+        outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])))
         return ops.reshape(outputs, (shape[0], shape[1], *outputs.shape[1:]))

@@ -5,6 +5,7 @@ callable that is given the image tensor and answers feature maps or a keras.Mode
 """
 
 import inspect
+import re
 
 import keras
 
@@ -118,6 +119,9 @@ def _call_backbone(function, images, train_bn):
     if isinstance(answer, keras.Model):
         return _tap_model(answer, images, train_bn)
     maps = [m for m in answer if m is not None]
+    layers = keras.Model(images, maps).layers
+    for layer, name in zip(layers, stable_names(layers), strict=True):
+        layer.name = name
     strides = _strides(images, maps)
     taps = [_last_at(maps, strides, stride) for stride in TAP_STRIDES]
     return _checked(taps, strides)
@@ -132,27 +136,59 @@ def _tap_model(model, images, train_bn):
             f"IMAGE_CHANNEL_COUNT is {images.shape[-1]}"
         )
     model = _with_our_batch_norm(model, train_bn)
-    outputs = [t for layer in model.layers for t in _outputs(layer)]
-    maps = [t for t in outputs if len(t.shape) == 4]
+    maps = [t for layer in model.layers for t in _outputs(layer) if len(t.shape) == 4]
     strides = _strides(model.inputs[0], maps)
     taps = _checked([_last_at(maps, strides, stride) for stride in TAP_STRIDES], strides)
     return keras.Model(model.inputs, taps, name="backbone")(images)
 
 
 def _outputs(layer):
-    output = layer.output if layer._inbound_nodes else []
-    return output if isinstance(output, (list, tuple)) else [output]
+    """Output tensors of a layer of a functional model."""
+    return layer.output if isinstance(layer.output, (list, tuple)) else [layer.output]
+
+
+def stable_names(layers):
+    """Names of layers, the same in every process and however many models were built before.
+
+    Keras numbers unnamed layers through the whole process (`conv2d_7`); a checkpoint that
+    held such a name could not be loaded again, or would be loaded into another layer.
+
+    Args:
+        layers: in the order of their model.
+
+    Returns:
+        List of names: those given, and `auto_<class>_<place among its kind>` for the others.
+    """
+    counts, names = {}, []
+    for layer in layers:
+        kind = type(layer).__name__.lower()
+        unnumbered = re.sub(r"_\d+$", "", layer.name).replace("_", "")
+        if unnumbered == kind and not isinstance(layer, keras.layers.InputLayer):
+            counts[kind] = counts.get(kind, 0) + 1
+            names.append(f"auto_{kind}_{counts[kind]}")
+        else:
+            names.append(layer.name)
+    return names
 
 
 def _with_our_batch_norm(model, train_bn):
-    """A copy of the model, weights included, whose batch-norm obeys TRAIN_BN."""
+    """A copy of the model, weights included, for images of any size, whose batch-norm obeys
+    TRAIN_BN and whose layers have stable names."""
+    names = dict(zip([x.name for x in model.layers], stable_names(model.layers), strict=True))
 
     def replace(layer):
+        config = {**layer.get_config(), "name": names.get(layer.name, layer.name)}
         if isinstance(layer, keras.layers.BatchNormalization):
-            return BatchNorm(train_bn=train_bn, **layer.get_config())
-        return layer.__class__.from_config(layer.get_config())
+            return BatchNorm(train_bn=train_bn, **config)
+        return layer.__class__.from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=replace)
+    free = keras.Input((None, None, model.inputs[0].shape[-1]))
+    try:
+        copy = keras.models.clone_model(model, input_tensors=free, clone_function=replace)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"BACKBONE {model.name!r} cannot be rebuilt for images of any size: {error}"
+        ) from error
     copy.set_weights(model.get_weights())
     return copy
 

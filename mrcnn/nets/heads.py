@@ -10,6 +10,11 @@ from mrcnn.layers.roi_align import PyramidROIAlign
 from mrcnn.layers.time_distributed import TimeDistributed
 
 
+def _each(layer, x):
+    """The layer on every roi, under the layer's own name."""
+    return TimeDistributed(layer, name=layer.name)(x)
+
+
 def build_classifier_head(
     rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, fc_layers_size=1024
 ):
@@ -29,17 +34,13 @@ def build_classifier_head(
         [rois, image_meta, *feature_maps]
     )
     for index, kernel in ((1, pool_size), (2, 1)):
-        conv = layers.Conv2D(fc_layers_size, kernel, name=f"conv{index}")
-        x = TimeDistributed(conv, name=f"mrcnn_class_conv{index}")(x)
-        bn = BatchNorm(train_bn=train_bn, name=f"bn{index}")
-        x = TimeDistributed(bn, name=f"mrcnn_class_bn{index}")(x)
+        x = _each(layers.Conv2D(fc_layers_size, kernel, name=f"mrcnn_class_conv{index}"), x)
+        x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_class_bn{index}"), x)
         x = layers.Activation("relu")(x)
     shared = layers.Reshape((-1, fc_layers_size), name="pool_squeeze")(x)
-    logits = TimeDistributed(layers.Dense(num_classes, name="logits"), name="mrcnn_class_logits")(
-        shared
-    )
+    logits = _each(layers.Dense(num_classes, name="mrcnn_class_logits"), shared)
     probabilities = layers.Activation("softmax", name="mrcnn_class")(logits)
-    deltas = TimeDistributed(layers.Dense(4 * num_classes, name="fc"), name="mrcnn_bbox_fc")(shared)
+    deltas = _each(layers.Dense(4 * num_classes, name="mrcnn_bbox_fc"), shared)
     deltas = layers.Reshape((-1, num_classes, 4), name="mrcnn_bbox")(deltas)
     return logits, probabilities, deltas
 
@@ -60,12 +61,11 @@ def build_mask_head(
     pool_shape = (pool_size, pool_size) if isinstance(pool_size, int) else tuple(pool_size)
     x = PyramidROIAlign(pool_shape, name="roi_align_mask")([rois, image_meta, *feature_maps])
     for index in (1, 2, 3, 4):
-        conv = layers.Conv2D(channels, 3, padding="same", name=f"conv{index}")
-        x = TimeDistributed(conv, name=f"mrcnn_mask_conv{index}")(x)
-        bn = BatchNorm(train_bn=train_bn, name=f"bn{index}")
-        x = TimeDistributed(bn, name=f"mrcnn_mask_bn{index}")(x)
+        x = _each(layers.Conv2D(channels, 3, padding="same", name=f"mrcnn_mask_conv{index}"), x)
+        x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_mask_bn{index}"), x)
         x = layers.Activation("relu")(x)
-    deconv = layers.Conv2DTranspose(channels, 2, strides=2, activation="relu", name="deconv")
-    x = TimeDistributed(deconv, name="mrcnn_mask_deconv")(x)
-    conv = layers.Conv2D(num_classes, 1, activation="sigmoid", name="mask")
-    return TimeDistributed(conv, name="mrcnn_mask")(x)
+    deconv = layers.Conv2DTranspose(
+        channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv"
+    )
+    x = _each(deconv, x)
+    return _each(layers.Conv2D(num_classes, 1, activation="sigmoid", name="mrcnn_mask"), x)

@@ -11,7 +11,7 @@ NOT_DECAYED = ("gamma", "beta")
 
 @keras.saving.register_keras_serializable(package="mrcnn")
 class TrainingModel(keras.Model):
-    """Functional model whose last five outputs are the losses, in the order of `LOSSES`.
+    """Functional model that has the five losses, layers named as in `LOSSES`, among its outputs.
 
     `fit` needs no targets: they are among the inputs. Each loss is shown under its own
     name in the progress bar, the history and TensorBoard.
@@ -19,6 +19,9 @@ class TrainingModel(keras.Model):
 
     def __init__(self, inputs, outputs, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        missing = [name for name in LOSSES if name not in self.output_names]
+        if missing:
+            raise ValueError(f"the training graph has no output named {', '.join(missing)}")
         self.loss_weights = dict.fromkeys(LOSSES, 1.0)
         self.weight_decay = 0.0
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
@@ -36,8 +39,8 @@ class TrainingModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Weighted sum of the five losses and the weight decay: a scalar."""
         total = 0.0
-        for name, loss in zip(LOSSES, y_pred[-len(LOSSES) :], strict=True):
-            loss = loss * self.loss_weights[name]
+        for name in LOSSES:
+            loss = y_pred[self.output_names.index(name)] * self.loss_weights[name]
             self.loss_trackers[name].update_state(loss)
             total = total + loss
         return total + self.decay_loss()

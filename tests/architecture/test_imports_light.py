@@ -1,5 +1,6 @@
 """What may be imported without paying for TensorFlow, each in a fresh interpreter."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,11 @@ def test_tensorflow_is_quiet_unless_the_user_says_otherwise(given, level):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                           timeout=120, check=True)
     assert done.stdout.strip() == level
+
+
+def test_another_backend_is_one_clear_message_on_matterports_path_too():
+    done = subprocess.run([sys.executable, "-c", "import mrcnn.model"], cwd=ROOT, text=True,
+                          capture_output=True, timeout=120, check=False,
+                          env={**os.environ, "KERAS_BACKEND": "jax"})
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr and "KERAS_BACKEND=tensorflow" in done.stderr

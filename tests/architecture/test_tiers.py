@@ -42,7 +42,8 @@ ORDER = {
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
-               "callbacks", "training", "inference", "mask_rcnn"],
+               "callbacks", "training", "inference", "inspection", "keras_models",
+               "mask_rcnn"],
 }
 
 NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "geometry", "data",

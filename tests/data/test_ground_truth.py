@@ -117,6 +117,24 @@ def test_empty_masks_are_dropped_with_one_warning():
     assert (len(bbox), masks.shape[2]) == (2, 2)
 
 
+@pytest.mark.parametrize("class_ids", [np.array([0]), [0], np.array([0.0]), np.array([False])])
+def test_an_empty_mask_of_class_0_is_no_object_and_no_warning(class_ids):
+    given = ToyDataset((example()[0], np.zeros((64, 64, 1)), class_ids))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, _, got_ids, bbox, mask = load_image_gt(given, config_with(), 0)
+    assert (got_ids.shape, bbox.shape, mask.shape) == ((0,), (0, 4), (64, 64, 0))
+    assert got_ids.dtype == np.int32
+
+
+def test_class_of_an_empty_mask_may_be_any():
+    image, mask, _ = example(boxes=(*BOXES, (5, 5, 5, 30), (7, 7, 7, 7)))
+    given = ToyDataset((image, mask, np.array([1, 2, 99, 0])))
+    with pytest.warns(UserWarning, match="1 of 4 masks are empty"):
+        class_ids = load_image_gt(given, config_with(), 0)[2]
+    np.testing.assert_array_equal(class_ids, [1, 2])
+
+
 def test_crowds_keep_their_sign():
     image, mask, _ = example(boxes=BOXES)
     given = ToyDataset((image, mask, np.array([-3, 2])))

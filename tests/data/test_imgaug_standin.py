@@ -59,6 +59,10 @@ def test_parameter_forms():
      np.pad(IMAGE[:, :-2], ((1, 0), (3, 0), (0, 0)))),
     (iaa.Pad(px=2, keep_size=False), np.pad(IMAGE, ((2, 2), (2, 2), (0, 0)))),
     (iaa.Crop(percent=0.1, keep_size=False), IMAGE[4:-4, 6:-6]),
+    (iaa.Rot90(keep_size=False), np.rot90(IMAGE, -1)),
+    (iaa.Rot90(1), cv2.resize(np.ascontiguousarray(np.rot90(IMAGE, -1)), (60, 40))),
+    (iaa.Rot90(2), IMAGE[::-1, ::-1]),
+    (iaa.Rot90(3, keep_size=False), np.rot90(IMAGE)),
     (iaa.Sequential([iaa.Fliplr(1.0), iaa.Flipud(1.0)]), IMAGE[::-1, ::-1]),
     (iaa.Sometimes(1.0, iaa.Fliplr(1.0)), IMAGE[:, ::-1]),
     (iaa.Sometimes(0.0, iaa.Fliplr(1.0), [iaa.Flipud(1.0)]), IMAGE[::-1]),
@@ -75,6 +79,21 @@ def test_quarter_turn_is_clockwise():
     square = IMAGE[:, :40]
     got = iaa.Affine(rotate=90).augment_image(square)
     np.testing.assert_array_equal(got, np.rot90(square, -1))
+
+
+@pytest.mark.parametrize(("k", "turns"), [((1, 3), {1, 2, 3}), ([0, 2], {0, 2}),
+                                          (ia.ALL, {0, 1, 2, 3})])
+def test_quarters_are_chosen_and_masks_turn_with_the_image(k, turns):
+    square = IMAGE[:, :40]
+    seen = set()
+    for _ in range(60):
+        fixed = iaa.Rot90(k).to_deterministic()
+        got = fixed.augment_image(square)
+        turn = next(n for n in range(4) if np.array_equal(got, np.rot90(square, -n)))
+        mask = fixed.augment_image(square[:, :, :1] > 99)
+        np.testing.assert_array_equal(mask, np.rot90(square[:, :, :1] > 99, -turn))
+        seen.add(turn)
+    assert seen == turns
 
 
 def test_affine_matrix_of_scale_shear_and_turn():

@@ -126,7 +126,7 @@ def test_threads_may_be_the_first_to_detect(tmp_path):
         results = list(pool.map(lambda _: model.detect([image])[0], range(THREADS)))
     for result in results[1:]:
         np.testing.assert_array_equal(result["rois"], results[0]["rois"])
-    assert model._forward.experimental_get_tracing_count() == 1
+    assert model.network.traces == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

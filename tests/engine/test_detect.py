@@ -130,7 +130,7 @@ def test_thirty_calls_of_many_sizes_trace_once(tmp_path):
     model = build(tmp_path)
     for i in range(30):
         model.detect(images_of((40 + 9 * i, 64 + 5 * (i % 7)), seed=i))
-    assert model._forward.experimental_get_tracing_count() == 1
+    assert model.network.traces == 1
 
 
 def test_eight_threads_get_equal_answers(model, expected):
@@ -256,7 +256,7 @@ def test_unknown_mode(tmp_path):
 
 
 def test_config_class_instead_of_an_instance(tmp_path):
-    with pytest.raises(TypeError, match=r"expected an instance.*DetectConfig\(\)"):
+    with pytest.raises(TypeError, match=r"expected an instance.*DetectConfig"):
         MaskRCNN("inference", DetectConfig, tmp_path)
 
 
@@ -273,3 +273,78 @@ def test_training_calls_need_the_training_mode(model):
 def test_building_writes_nothing(tmp_path):
     build(tmp_path / "logs")
     assert not (tmp_path / "logs").exists()
+
+
+def test_crop_mode_sees_the_whole_image(tmp_path):
+    cropping = build(tmp_path, IMAGE_RESIZE_MODE="crop")
+    first, second = (cropping.detect(IMAGES) for _ in range(2))
+    assert_same(second, first)
+    padding = build(tmp_path, IMAGE_RESIZE_MODE="pad64")
+    assert_same(first, padding.detect(IMAGES))
+
+
+def test_a_changed_limit_reaches_predict_too(tmp_path):
+    model = build(tmp_path)
+    molded, metas, _ = model.mold_inputs(IMAGES[:1])
+    inputs = [molded, metas, model.get_anchors(molded.shape[1:])[None]]
+    assert model.keras_model.predict(inputs, verbose=0)[0].shape == (1, 60, 6)
+    model.config.DETECTION_MAX_INSTANCES = 4
+    with pytest.warns(UserWarning, match="DETECTION_MAX_INSTANCES"):
+        model.detect(IMAGES[:1])
+    assert model.keras_model.predict(inputs, verbose=0)[0].shape == (1, 4, 6)
+
+
+def test_a_changed_knob_is_checked(model, config):
+    config.DETECTION_MIN_CONFIDENCE = 7
+    with pytest.raises(ValueError, match="DETECTION_MIN_CONFIDENCE = 7"):
+        model.detect(IMAGES[:1])
+
+
+def test_verbose_names_each_image_once(model, capsys):
+    model.detect(IMAGES, verbose=1)
+    printed = capsys.readouterr().out
+    assert printed.count("Processing 7 images") == 1
+    assert printed.count("\nimage ") == 7
+    assert "min:          0  max:        255  uint8" in printed
+
+
+def test_mold_inputs_of_several_shapes_says_so(model):
+    with pytest.raises(ValueError, match=r"one molded shape.*\(64, 64, 3\).*\(64, 128, 3\)"):
+        model.mold_inputs(IMAGES[:2])
+
+
+def test_saving_weights_under_a_plain_h5_name(model, tmp_path):
+    path = tmp_path / "all.h5"
+    model.keras_model.save_weights(str(path))
+    other = build(tmp_path)
+    for weight in other.keras_model.weights:
+        weight.assign(weight * 0.0)
+    other.load_weights(str(path), by_name=True)
+    assert_same(other.detect(IMAGES[:1]), model.detect(IMAGES[:1]))
+    with pytest.raises(FileExistsError, match="all.h5"):
+        model.keras_model.save_weights(str(path), overwrite=False)
+
+
+def test_a_build_of_ones_own_may_answer_a_plain_model(tmp_path):
+    class Mine(MaskRCNN):
+        def build(self, mode, config):
+            graph = super().build(mode, config)
+            extra = keras.layers.Identity(name="extra")(graph.outputs[-1])
+            return keras.Model(graph.inputs, [*graph.outputs, extra])
+
+    mine = Mine("training", DetectConfig(), tmp_path)
+    mine.compile(0.01, 0.9)
+    losses = {name: float(i) for i, name in enumerate(mine.keras_model.loss_trackers, start=1)}
+    outputs = [losses.get(name, 100.0) for name in mine.keras_model.output_names]
+    total = mine.keras_model.compute_loss(y_pred=outputs) - mine.keras_model.decay_loss()
+    np.testing.assert_allclose(float(total), 1 + 2 + 3 + 4 + 5, rtol=NETWORK)
+
+
+def test_a_training_graph_without_the_losses_is_refused(tmp_path):
+    class Mine(MaskRCNN):
+        def build(self, mode, config):
+            graph = super().build(mode, config)
+            return keras.Model(graph.inputs, graph.outputs[:-1])
+
+    with pytest.raises(ValueError, match="no output named mrcnn_mask_loss"):
+        Mine("training", DetectConfig(), tmp_path)

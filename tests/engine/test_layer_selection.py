@@ -5,7 +5,7 @@ import re
 import keras
 import pytest
 
-from mrcnn.engine.layer_selection import NAMED, set_trainable, trainable_layers
+from mrcnn.engine.layer_selection import NAMED, named_layers, set_trainable, trainable_layers
 from mrcnn.layers.time_distributed import TimeDistributed
 
 RESNET = ["conv1", "bn_conv1", "res2a_branch2a", "bn2a_branch2a", "res3a_branch2a",
@@ -29,7 +29,9 @@ def small_model(backbone=RESNET):
 
 
 def test_layers_with_weights_nested_ones_opened():
-    assert [layer.name for layer in trainable_layers(small_model())] == RESNET + HEADS
+    model = small_model()
+    assert [name for name, _ in named_layers(model)] == RESNET + HEADS
+    assert {type(layer).__name__ for layer in trainable_layers(model)} == {"Dense"}
 
 
 @pytest.mark.parametrize(("layers", "expected"), [
@@ -47,8 +49,8 @@ def test_what_is_trained(layers, expected):
     model = small_model()
     assert set_trainable(model, layers) == expected
     trained = {w.path for w in model.trainable_weights}
-    for layer in trainable_layers(model):
-        assert {w.path in trained for w in layer.weights} == {layer.name in expected}, layer.name
+    for name, layer in named_layers(model):
+        assert {w.path in trained for w in layer.weights} == {name in expected}, name
 
 
 def test_a_second_stage_frees_what_the_first_froze():

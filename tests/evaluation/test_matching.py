@@ -128,6 +128,39 @@ def test_padding_rows_do_not_count():
         np.testing.assert_array_equal(value, expected)
 
 
+def pad(array, count, axis=0):
+    """`count` zeros more at the end."""
+    widths = [(0, 0)] * np.ndim(array)
+    widths[axis] = (0, count)
+    return np.pad(array, widths)
+
+
+@pytest.mark.parametrize("padded", [
+    {0: 3, 1: 3}, {0: 3}, {1: 3}, {2: 3}, {0: 3, 1: 2}, {0: 1, 2: 4}, {3: 2, 4: 2, 5: 2}, {3: 2},
+    {5: 1, 6: 4}, {0: 98, 1: 98, 3: 98, 4: 98},
+])
+def test_any_part_may_be_padded(padded):
+    arrays = scene(np.random.default_rng(5), 2, 4)
+    given = [pad(array, padded.get(i, 0), axis=2 if i in (2, 6) else 0)
+             for i, array in enumerate(arrays)]
+    for function in (matching.compute_ap, matching.compute_matches):
+        for value, expected in zip(function(*given), function(*arrays), strict=True):
+            np.testing.assert_array_equal(value, expected)
+
+
+def test_zero_boxes_anywhere_go_before_unpadded_masks_are_counted():
+    boxes = np.array([[0, 0, 0, 0], *TRUTH])
+    found = matching.compute_matches(boxes, [1, 2], squares(TRUTH), *perfect()[3:])
+    np.testing.assert_array_equal(found[0], [0, 1])
+
+
+def test_a_surplus_that_is_no_padding_is_refused():
+    gt_boxes, gt_ids, gt_masks, *predictions = perfect()
+    more = np.ones((40, 40, 3), bool)
+    with pytest.raises(ValueError, match="ground_truth: .*'masks': 3}, 2 of the boxes not zero"):
+        matching.compute_ap(gt_boxes, gt_ids, more, *predictions)
+
+
 @pytest.mark.parametrize(("gt_count", "pred_count"), [(0, 0), (0, 3), (3, 0)])
 def test_nothing_on_one_side_is_zero_without_a_warning(gt_count, pred_count, recwarn):
     arrays = scene(np.random.default_rng(0), gt_count, pred_count)

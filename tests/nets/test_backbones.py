@@ -154,3 +154,37 @@ def test_whole_model_on_another_backbone(backbone):
     outputs = values(build_model("inference", config), inference_batch(config))
     assert outputs["mrcnn_detection"].shape == (2, 10, 6)
     assert (outputs["ROI"] != 0).any()
+
+
+def unnamed_backbone(image, stage5=True, train_bn=None):
+    """A callable in Matterport's manner whose layers have no names."""
+    maps, x = [], image
+    for _ in range(5):
+        x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(x)
+        maps.append(x)
+    return maps
+
+
+def test_unnamed_layers_get_names_that_do_not_depend_on_earlier_models():
+    names = []
+    for _ in range(2):
+        model = taps(unnamed_backbone)
+        names.append([layer.name for layer in model.layers if layer.weights])
+        keras.layers.Conv2D(1, 1)  # moves Keras' own count
+    assert names[0] == names[1] == [f"auto_conv2d_{i}" for i in range(1, 6)]
+
+
+def test_unnamed_layers_of_a_keras_model_too():
+    inner = []
+    for _ in range(2):
+        model = taps(small_model()).get_layer("backbone")
+        inner.append([layer.name for layer in model.layers if layer.weights])
+    assert inner[0] == inner[1]
+    assert inner[0][:2] == ["auto_conv2d_1", "auto_batchnormalization_1"]
+
+
+def test_a_model_of_fixed_size_takes_any_size():
+    fixed = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(96, 96, 3), alpha=0.35
+    )
+    assert sizes(taps(fixed), 64, 128) == [(16, 32), (8, 16), (4, 8), (2, 4)]

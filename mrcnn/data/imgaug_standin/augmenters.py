@@ -9,7 +9,7 @@ from .colour import (
     Multiply,
 )
 from .core import Augmenter, missing
-from .geometric import Affine, Crop, CropAndPad, Fliplr, Flipud, Pad
+from .geometric import Affine, Crop, CropAndPad, Fliplr, Flipud, Pad, Rot90
 from .meta import Identity, Noop, OneOf, Sequential, SomeOf, Sometimes
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Noop",
     "OneOf",
     "Pad",
+    "Rot90",
     "Sequential",
     "SomeOf",
     "Sometimes",

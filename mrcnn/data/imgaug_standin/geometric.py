@@ -65,6 +65,32 @@ class Flipud(Augmenter):
         return np.ascontiguousarray(image[::-1]) if chance(self.p, rng) else image
 
 
+class Rot90(Augmenter):
+    """Turns by quarters, clockwise.
+
+    Args:
+        k: how many quarters; a pair, a list or ALL chooses.
+        keep_size: scale the result to the size of the image.
+    """
+
+    def __init__(self, k=1, keep_size=True, **common):
+        super().__init__(**common)
+        self.k, self.keep_size = [0, 1, 2, 3] if k == ALL else k, keep_size
+
+    def apply(self, image, rng, parents, hooks):
+        """The image turned, of its old size with `keep_size`."""
+        turned = np.rot90(image, -sample(self.k, rng, whole=True))
+        return _scaled_to(image.shape, turned) if self.keep_size else np.ascontiguousarray(turned)
+
+
+def _scaled_to(shape, image):
+    """The image with the height and width of `shape`."""
+    if image.shape[:2] == shape[:2]:
+        return np.ascontiguousarray(image)
+    size = shape[1], shape[0]
+    return in_opencv(lambda part: cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), image)
+
+
 def _along_axes(parameter, rng, default, whole=False):
     """(x, y): from {"x": .., "y": ..} each its own, from anything else one value for both."""
     if isinstance(parameter, dict):
@@ -202,10 +228,7 @@ class CropAndPad(Augmenter):
                                                 value=(value,) * CHANNELS_AT_ONCE),
                 cut,
             )
-        if not self.keep_size or cut.shape == image.shape:
-            return np.ascontiguousarray(cut)
-        return in_opencv(lambda part: cv2.resize(part, (width, height),
-                                                 interpolation=cv2.INTER_LINEAR), cut)
+        return _scaled_to(image.shape, cut) if self.keep_size else np.ascontiguousarray(cut)
 
 
 def _leave_one(before, after, size):
