@@ -55,7 +55,20 @@ def check_images(images, config):
             f"images: expected a list of arrays, received {type(images).__name__}"
         ) from None
     channels = config.IMAGE_CHANNEL_COUNT
-    return [check_image(image, channels, f"images[{i}]") for i, image in enumerate(images)]
+    images = [check_image(image, channels, f"images[{i}]") for i, image in enumerate(images)]
+    _warn_of_unit_range(images)
+    return images
+
+
+def _warn_of_unit_range(images):
+    """A float image in 0..1 looks black to a network that expects 0..255."""
+    small = [i for i, x in enumerate(images) if x.dtype.kind == "f" and 0.0 < x.max() <= 1.0]
+    if small:
+        warnings.warn(
+            f"images[{small[0]}] holds floats of at most 1; pixels are expected in 0..255: "
+            "multiply by 255",
+            stacklevel=4,
+        )
 
 
 def mold_many(images, config):

@@ -1,4 +1,8 @@
-"""`MaskRCNN`: the model people hold in their hands. Each method is told where it is done."""
+"""`MaskRCNN`: the model people hold in their hands.
+
+Longer than other files because it is the public contract: docstrings for the most part, while
+the work is done in the files it imports.
+"""
 
 import functools
 import os

@@ -348,3 +348,9 @@ def test_a_training_graph_without_the_losses_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="no output named mrcnn_mask_loss"):
         Mine("training", DetectConfig(), tmp_path)
+
+
+def test_floats_in_0_to_1_are_a_warning(model):
+    image = IMAGES[0].astype(np.float32)
+    with pytest.warns(UserWarning, match=r"images\[1\] holds floats of at most 1.*0..255"):
+        model.detect([image, image / 255])

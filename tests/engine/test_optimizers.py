@@ -119,3 +119,11 @@ def test_own_optimizer_is_given_rate_and_config():
     optimizer, decay = build_optimizer(config, 0.25, 0.9)
     assert isinstance(optimizer, keras.optimizers.RMSprop)
     assert seen == {"rate": 0.25, "config": config} and decay == config.WEIGHT_DECAY
+
+
+@pytest.mark.parametrize("rate", [0.01, np.float32(0.01), np.float64(0.01)])
+def test_a_numpy_learning_rate_is_a_number(rate):
+    config = Config()
+    assert type(learning_rate_of(config, rate, 10)) is float
+    config.LR_SCHEDULE = "cosine"
+    np.testing.assert_allclose(float(learning_rate_of(config, rate, 10)(0)), 0.01, rtol=TWINS)
