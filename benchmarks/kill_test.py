@@ -43,15 +43,17 @@ def train_until_killed(folder):
     tf.config.run_functions_eagerly(True)
 
     class Report(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            print(f"\nfinished {epoch + 1}", flush=True)  # a line of its own below the bar
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch > first:  # the one before is over, its checkpoint written
+                print(f"\nfinished {epoch}", flush=True)  # a line of its own below the bar
 
     model = tiny.training_model(folder, STEPS_PER_EPOCH=1, IMAGES_PER_GPU=1)
     try:
         model.load_weights(model.find_last())
     except FileNotFoundError:
         pass
-    print(f"begins {model.epoch}", flush=True)
+    first = model.epoch
+    print(f"begins {first}", flush=True)
     tiny.train(model, 10**6, custom_callbacks=[Report()])
 
 

@@ -185,7 +185,8 @@ class Config:
     GRADIENT_CLIP_NORM = 5.0
 
     # --- added here ------------------------------------------------------------------------
-    # An integer makes a run repeat itself: weights, order of images, augmentation, sampling.
+    # An integer makes a run repeat itself: weights, order of images, augmentation, sampling. On
+    # a CPU to the last bit, on a GPU up to rounding.
     SEED = None
     # "sgd", "adam", "adamw", or a callable (learning_rate, config) -> Keras optimizer. SGD is
     # Matterport's; AdamW gets further in few steps when training from scratch.

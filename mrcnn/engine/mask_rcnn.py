@@ -66,6 +66,7 @@ class MaskRCNN:
         kernels.prepare_devices()
         if config.SEED is not None:
             keras.utils.set_random_seed(config.SEED)
+            kernels.repeat_exactly()
         self.mode, self.config, self.model_dir = mode, config, os.fspath(model_dir)
         self.class_names = None
         self.resume_from = None

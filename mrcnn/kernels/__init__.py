@@ -1,8 +1,8 @@
 """The few operations Keras lacks, one file a backend.
 
 Everything else in the package is written in `keras.ops`. A backend file offers:
-`crop_and_resize`, `crop_from_pyramid`, `non_max_suppression`, `compile_forward`
-and `prepare_devices`.
+`crop_and_resize`, `crop_from_pyramid`, `non_max_suppression`, `compile_forward`,
+`prepare_devices` and `repeat_exactly`.
 """
 
 from mrcnn._versions import check_versions
@@ -15,6 +15,7 @@ from mrcnn.kernels.tensorflow_kernels import (  # noqa: E402 (after the check)
     crop_from_pyramid,
     non_max_suppression,
     prepare_devices,
+    repeat_exactly,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "crop_from_pyramid",
     "non_max_suppression",
     "prepare_devices",
+    "repeat_exactly",
 ]

@@ -16,6 +16,16 @@ def prepare_devices() -> None:
             pass
 
 
+def repeat_exactly() -> None:
+    """Let operations add in a fixed order, so that a seeded run repeats to the last bit.
+
+    For the whole process. On a GPU nothing is changed: the gradient of crop_and_resize has no
+    deterministic kernel there and would raise, so runs repeat up to rounding.
+    """
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
+
+
 def crop_and_resize(images, boxes, box_indices, crop_shape):
     """Crop normalised boxes out of images, sampling corner to corner, bilinear.
 

@@ -13,10 +13,10 @@ file under --logs, `none` starts from random numbers; anything else is a path. S
 `segment_<image>` beside the image, or `segmentation_<video>` beside the video. Give splash the
 same --small as train.
 
-Hardware: full size, a GPU of MEASURE GiB; --small, two CPU cores and MEASURE GiB of memory.
-Expected result: from COCO weights, MEASURE of the 50 validation balloons at mask IoU 0.5 after
-MEASURE minutes; --small from random weights, MEASURE of the 255 training balloons after MEASURE
-minutes.
+Hardware: full size, a GPU; --small, two CPU cores and 2 GiB of memory.
+Expected result: --small from random weights finds 236 of the 255 training balloons at mask IoU
+0.5 after 18 minutes, and 14 of the 50 for validation: 61 images teach these 61 images. The full
+size from COCO weights was not measured here.
 """
 
 import argparse
