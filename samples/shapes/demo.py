@@ -75,7 +75,7 @@ def truth_of(dataset, image_id):
     return {"rois": extract_bboxes(masks), "class_ids": class_ids, "masks": masks}
 
 
-def confident(result, confidence=0.7):
+def confident(result, confidence=0.8):
     """The detections that a person wants to see."""
     keep = result["scores"] >= confidence
     return {
