@@ -219,6 +219,7 @@ def test_weight_decay_is_on_kernels_and_biases_of_trained_layers_only(training):
 
 def test_heads_are_wrapped_and_the_rpn_is_one_nested_model(inference):
     assert isinstance(inference.get_layer("mrcnn_mask_conv1"), TimeDistributed)
+    assert inference.get_layer("mrcnn_mask_conv1").layer.name == "mrcnn_mask_conv1"
     assert isinstance(inference.get_layer("rpn_model"), keras.Model)
     nested = [x for x in inference.layers if isinstance(x, keras.Model)]
     assert [x.name for x in nested] == ["rpn_model"]
