@@ -22,7 +22,7 @@ from mrcnn.engine.legacy_h5 import open_h5
 
 GROUP = "mrcnn_checkpoint"
 FORMAT = 1
-_NAME = re.compile(r"^mask_rcnn_(?P<name>.+)_(?P<epoch>\d{4,})\.h5$")
+CHECKPOINT_NAME = re.compile(r"^mask_rcnn_(?P<name>.+)_(?P<epoch>\d{4,})\.h5$")
 
 
 @dataclass
@@ -101,7 +101,7 @@ def find_checkpoints(folder: str | os.PathLike) -> list[Path]:
         folder: a run's folder; one that does not exist holds none.
     """
     paths = Path(folder).glob("mask_rcnn_*.h5")
-    named = [(path, match) for path in paths if (match := _NAME.match(path.name))]
+    named = [(path, match) for path in paths if (match := CHECKPOINT_NAME.match(path.name))]
     return [path for path, match in sorted(named, key=lambda p: (int(p[1]["epoch"]), p[0].name))]
 
 
@@ -126,7 +126,7 @@ def prune_checkpoints(
     for path in find_checkpoints(folder) if keep_last > 0 else ():
         meta = _own_meta(path)
         if meta is not None:
-            groups.setdefault(_NAME.match(path.name)["name"], []).append(meta)
+            groups.setdefault(CHECKPOINT_NAME.match(path.name)["name"], []).append(meta)
     removed = []
     for metas in groups.values():
         best = _best(metas, monitor) or _best(metas, "loss")

@@ -5,7 +5,8 @@ import errno
 import os
 import re
 
-CHECKPOINT = re.compile(r"mask_rcnn_.+_(\d{4,})\.h5$")
+from mrcnn.engine.checkpoint_files import CHECKPOINT_NAME, find_checkpoints
+
 FOLDER_SUFFIX = r"\d{8}T\d{4}(?:_\d+)?"
 
 
@@ -41,11 +42,11 @@ def run_of_checkpoint(path, name):
         as a checkpoint inside a run folder of this name.
     """
     folder, file_name = os.path.split(os.path.abspath(path))
-    match = CHECKPOINT.match(file_name)
+    match = CHECKPOINT_NAME.match(file_name)
     run = os.path.basename(folder)
     if not match or not re.fullmatch(re.escape(name.lower()) + FOLDER_SUFFIX, run):
         return None
-    return run, int(match.group(1))
+    return run, int(match["epoch"])
 
 
 def checkpoint_pattern(folder, name):
@@ -70,10 +71,9 @@ def find_last_checkpoint(model_dir, name):
     folders = os.listdir(model_dir) if os.path.isdir(model_dir) else []
     runs = sorted((f for f in folders if ours.match(f)), key=_run_order, reverse=True)
     for run in runs:
-        folder = os.path.join(model_dir, run)
-        found = [f for f in os.listdir(folder) if CHECKPOINT.match(f)]
+        found = find_checkpoints(os.path.join(model_dir, run))
         if found:
-            return os.path.join(folder, max(found, key=lambda f: int(CHECKPOINT.match(f)[1])))
+            return str(found[-1])
     what = f"{len(runs)} run folder(s), none with a checkpoint" if runs else "no run folder"
     raise FileNotFoundError(
         errno.ENOENT, f"no checkpoint of {name!r} in {os.path.abspath(model_dir)}: {what}"

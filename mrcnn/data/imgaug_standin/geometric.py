@@ -33,12 +33,14 @@ def in_opencv(function, image):
     return whole.reshape(*whole.shape[:2], *image.shape[2:])
 
 
-class Fliplr(Augmenter):
-    """Mirrors left to right.
+class _Flip(Augmenter):
+    """Mirrors along `axis`.
 
     Args:
         p: probability.
     """
+
+    axis: int
 
     def __init__(self, p=1, **common):
         super().__init__(**common)
@@ -46,23 +48,19 @@ class Fliplr(Augmenter):
 
     def apply(self, image, rng, parents, hooks):
         """The image or its mirror image."""
-        return np.ascontiguousarray(image[:, ::-1]) if chance(self.p, rng) else image
+        return np.ascontiguousarray(np.flip(image, self.axis)) if chance(self.p, rng) else image
 
 
-class Flipud(Augmenter):
-    """Mirrors top to bottom.
+class Fliplr(_Flip):
+    """Mirrors left to right."""
 
-    Args:
-        p: probability.
-    """
+    axis = 1
 
-    def __init__(self, p=1, **common):
-        super().__init__(**common)
-        self.p = p
 
-    def apply(self, image, rng, parents, hooks):
-        """The image or its mirror image."""
-        return np.ascontiguousarray(image[::-1]) if chance(self.p, rng) else image
+class Flipud(_Flip):
+    """Mirrors top to bottom."""
+
+    axis = 0
 
 
 class Rot90(Augmenter):
