@@ -39,6 +39,7 @@ class Dataset:
     Attributes:
         image_info: one dict an image: id, source, path and whatever else `add_image` got.
         class_info: one dict a class: source, id, name; the background is always the first.
+        skipped: image ids that `skip_images` took out of `image_ids`.
 
     Args:
         class_map: accepted for Matterport's sake; not used.
@@ -50,6 +51,7 @@ class Dataset:
         self.image_info = []
         self.class_info = [dict(BACKGROUND)]
         self.source_class_ids = {}
+        self.skipped = set()
 
     # --- filling -----------------------------------------------------------------------------
     def add_class(self, source, class_id, class_name):
@@ -97,7 +99,7 @@ class Dataset:
         self.class_ids = np.arange(self.num_classes)
         self.class_names = [clean_name(info["name"]) for info in self.class_info]
         self.num_images = len(self.image_info)
-        self._image_ids = np.arange(self.num_images)
+        self._image_ids = self._ids_to_use()
         self.class_from_source_map = {
             f"{info['source']}.{info['id']}": i for i, info in enumerate(self.class_info)
         }
@@ -110,6 +112,25 @@ class Dataset:
                      if i == 0 or info["source"] == source]
             for source in self.sources
         }
+
+    def skip_images(self, image_ids):
+        """Takes images out of `image_ids`, and so out of training; the ids of the others stay.
+
+        Args:
+            image_ids: ids to leave out, besides those that were left out before.
+
+        Raises:
+            IndexError: an id that does not exist.
+        """
+        for image_id in image_ids:
+            self._info(image_id)
+        self.skipped.update(int(image_id) for image_id in image_ids)
+        if len(self._image_ids):
+            self._image_ids = self._ids_to_use()
+
+    def _ids_to_use(self):
+        ids = np.arange(len(self.image_info))
+        return ids[~np.isin(ids, list(self.skipped))] if self.skipped else ids
 
     def _check_images(self):
         seen = {}

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 TIFF = (".tif", ".tiff")
+EXIF_ORIENTATION = 0x0112
 
 
 def read_image(path):
@@ -34,6 +35,26 @@ def read_image(path):
         return as_rgb(_read_with_pillow(path))
     except Exception as error:
         raise ValueError(f"not a readable image file: {text} ({error})") from error
+
+
+def read_image_size(path):
+    """(height, width) of an image file, upright, from its header alone.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no image.
+    """
+    from PIL import Image
+
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        with Image.open(path) as file:
+            width, height = file.size
+            turned = file.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+    except Exception as error:
+        raise ValueError(f"not a readable image file: {path} ({error})") from error
+    return (width, height) if turned else (height, width)
 
 
 def _read_with_skimage(path):

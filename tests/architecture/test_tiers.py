@@ -21,6 +21,7 @@ ROOT = [
     ["nets"],
     ["engine"],
     ["utils", "parallel_model", "model"],
+    ["commands", "cli"],
 ]
 # Matterport's import paths: for scripts only, nothing inside uses them.
 SHIMS = {"utils", "parallel_model", "model"}
@@ -28,9 +29,13 @@ SHIMS = {"utils", "parallel_model", "model"}
 ORDER = {
     "geometry": ["boxes", "anchors", "resize", "masks", "molding"],
     "evaluation": ["matching", "coco"],
-    "data": ["image_files", "image_checks", "dataset", "shapes", "augmentation", "ground_truth",
-             "anchoring", "targets", "detection_targets", "batches", "generator",
+    "data": ["image_files", "image_checks", "dataset", "findings", "shapes", "formats",
+             "image_cache", "augmenters", "augmentation", "ground_truth",
+             "anchoring", "targets", "detection_targets", "check", "batches", "generator",
              "training_feed", "imgaug_standin"],
+    "data/formats": ["paths", "coco_regions", "outline_regions", "file_regions", "annotated",
+                     "json_stream", "coco", "coco_writer", "via", "labelme", "yolo", "voc",
+                     "mask_folders", "detect", "loading"],
     "data/imgaug_standin": ["core", "geometric", "colour", "meta", "augmenters"],
     "kernels": ["tensorflow_kernels"],
     "visualize": ["painting", "figure", "instances", "comparison", "proposals", "charts"],

@@ -1,0 +1,1 @@
+"""Readers of annotation formats; `loading.load_dataset` finds the right one."""
