@@ -66,8 +66,9 @@ class AnnotatedDataset(Dataset):
         self._unclaimed = set()
         self._fixed = classes is not None
         if classes is not None:
-            names = classes.class_names[1:] if isinstance(classes, Dataset) else list(classes)
-            for name in names:
+            if isinstance(classes, Dataset):
+                classes = [info["name"] for info in classes.class_info[1:]]
+            for name in classes:
                 self._unclaimed.add(self._new_class("classes", name, name))
 
     # --- filling -----------------------------------------------------------------------------

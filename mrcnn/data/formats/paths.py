@@ -6,6 +6,9 @@ from pathlib import Path
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".npy")
 
 
+LONGEST_NAME = 255  # bytes that file systems take for one part of a path
+
+
 class PathOutsideError(ValueError):
     """A file name that leads out of the folder it should lie in."""
 
@@ -23,11 +26,13 @@ def inside(folder, name, root=None):
 
     Raises:
         PathOutsideError: it leads out of `root`.
-        ValueError: no text, empty, or with a NUL in it.
+        ValueError: no text, empty, or nothing a file system could hold.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise ValueError(f"expected a file name, received {name!r}")
+        raise ValueError(f"expected a file name, received {name!r:.80}")
     slashed = name.replace("\\", "/")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in slashed.split("/")):
+        raise ValueError(f"expected a file name, received {len(name)} characters: {name!r:.80}")
     top = os.path.abspath(folder if root is None else root)
     path = os.path.normpath(os.path.join(os.path.abspath(folder), slashed))
     has_drive = len(slashed) > 1 and slashed[1] == ":"
