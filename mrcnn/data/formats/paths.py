@@ -28,17 +28,25 @@ def inside(folder, name, root=None):
         PathOutsideError: it leads out of `root`.
         ValueError: no text, empty, or nothing a file system could hold.
     """
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
+    if not _is_name(name):
         raise ValueError(f"expected a file name, received {name!r:.80}")
     slashed = name.replace("\\", "/")
-    if any(len(os.fsencode(part)) > LONGEST_NAME for part in slashed.split("/")):
-        raise ValueError(f"expected a file name, received {len(name)} characters: {name!r:.80}")
     top = os.path.abspath(folder if root is None else root)
     path = os.path.normpath(os.path.join(os.path.abspath(folder), slashed))
     has_drive = len(slashed) > 1 and slashed[1] == ":"
     if has_drive or os.path.commonpath([top, path]) != top or path == top:
         raise PathOutsideError(f"{name!r} leads out of {top}")
     return Path(path)
+
+
+def _is_name(name):
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        return False
+    try:
+        parts = os.fsencode(name).replace(b"\\", b"/").split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return max(map(len, parts)) <= LONGEST_NAME
 
 
 def image_files(folder):
