@@ -1,6 +1,6 @@
 """Mask R-CNN on Keras 3, with the interface of Matterport's.
 
-    from mrcnn import MaskRCNN, Config, Dataset
+    from mrcnn import MaskRCNN, Config, Dataset, load_dataset
 
 The names are fetched on first use, so that `import mrcnn` and `from mrcnn import utils` stay
 quick and load no TensorFlow. Matterport's own paths work too: `mrcnn.config`, `mrcnn.model`,
@@ -21,14 +21,20 @@ _HOMES = {
     "Config": "mrcnn.config",
     "Dataset": "mrcnn.data.dataset",
     "DataGenerator": "mrcnn.data.generator",
+    "load_dataset": "mrcnn.data.formats.loading",
+    "save_coco": "mrcnn.data.formats.coco_writer",
+    "check_dataset": "mrcnn.data.check.checking",
 }
+_MODULES = {"augmenters": "mrcnn.data.augmenters"}
 _ON_TENSORFLOW = ("MaskRCNN",)
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [*_HOMES, *_MODULES, "__version__"]
 
 
 def __getattr__(name):
     """Imports a public name from its home on first use."""
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'mrcnn' has no attribute {name!r}")
     if name in _ON_TENSORFLOW:

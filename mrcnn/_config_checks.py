@@ -15,6 +15,7 @@ BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
 RESIZE_MODES = ("square", "pad64", "crop", "none")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("cosine",)
+FAULTY_IMAGES = ("refuse", "skip", "use")
 LOSS_NAMES = (
     "rpn_class_loss",
     "rpn_bbox_loss",
@@ -205,7 +206,8 @@ CHECKS = {
         integer(1),
     ),
     "BACKBONE_WIDTH": integer(16),
-    **dict.fromkeys(("VALIDATION_STEPS", "WARMUP_STEPS", "CHECKPOINT_KEEP"), integer(0)),
+    **dict.fromkeys(("VALIDATION_STEPS", "WARMUP_STEPS", "CHECKPOINT_KEEP",
+                     "IMAGE_CACHE_MB"), integer(0)),
     **dict.fromkeys(("SEED", "LOADER_WORKERS", "IMAGE_MIN_DIM"), integer(0, optional=True)),
     **dict.fromkeys(
         ("RPN_NMS_THRESHOLD", "DETECTION_MIN_CONFIDENCE", "DETECTION_NMS_THRESHOLD",
@@ -216,15 +218,17 @@ CHECKS = {
     **dict.fromkeys(("LEARNING_RATE", "WEIGHT_DECAY"), real(0)),
     "IMAGE_MIN_SCALE": real(0, optional=True),
     "GRADIENT_CLIP_NORM": real(0, above=True, optional=True),
-    **dict.fromkeys(("USE_MINI_MASK", "USE_RPN_ROIS", "TRAIN_ON_EMPTY"), flag(True, False)),
+    **dict.fromkeys(("USE_MINI_MASK", "USE_RPN_ROIS", "TRAIN_ON_EMPTY", "GROUP_BY_ASPECT"),
+                    flag(True, False)),
     "TRAIN_BN": flag(True, False, None),
     "BACKBONE": choice(BACKBONES, function=True),
     "IMAGE_RESIZE_MODE": choice(RESIZE_MODES),
     "OPTIMIZER": choice(OPTIMIZERS, function=True),
+    "FAULTY_IMAGES": choice(FAULTY_IMAGES),
     "LR_SCHEDULE": choice(SCHEDULES, function=True, optional=True),
     "COMPUTE_BACKBONE_SHAPE": function_or_none,
     "BACKBONE_PREPROCESSING": function_or_none,
-    "NAME": text_or_none,
+    **dict.fromkeys(("NAME", "IMAGE_CACHE_DIR"), text_or_none),
     "BACKBONE_STRIDES": strides,
     "BACKBONE_SHAPES": feature_sizes,
     **dict.fromkeys(

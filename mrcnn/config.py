@@ -205,9 +205,21 @@ class Config:
     MASK_CONV_CHANNELS = 256
     # Images without any object teach the model what to leave alone. False skips them.
     TRAIN_ON_EMPTY = True
+    # A set read from annotation files is checked before training. "refuse" stops there with a
+    # report of its faults, "skip" trains without exactly the images it names, "use" trains
+    # unchecked, and stops at the first image that cannot be read.
+    FAULTY_IMAGES = "refuse"
     # Threads that load images while the model works. None picks by the machine, 0 loads in
     # the main thread.
     LOADER_WORKERS = None
+    # Megabytes of decoded and resized images to keep, for sets that fit: 0 keeps none. Not used
+    # with IMAGE_RESIZE_MODE "crop".
+    IMAGE_CACHE_MB = 0
+    # A folder to keep them in, for the next run too; None keeps them in memory.
+    IMAGE_CACHE_DIR = None
+    # Images of like shape go into one batch, which wastes less on padding where shapes differ:
+    # IMAGE_RESIZE_MODE "pad64" and "none".
+    GROUP_BY_ASPECT = False
 
     @_Derived
     def BATCH_SIZE(self):  # noqa: N802

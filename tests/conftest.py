@@ -14,6 +14,14 @@ def _folder(name: str) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def cache_of_checks(tmp_path_factory, monkeypatch) -> Path:
+    """Results of `check_dataset` stay out of the user's cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("MRCNN_CACHE", str(folder))
+    return folder / "check"
+
+
 @pytest.fixture(scope="session")
 def golden_dir() -> Path:
     """The recorded outputs of the reference model."""

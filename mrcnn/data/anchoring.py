@@ -1,5 +1,7 @@
-"""The anchors a Config asks for."""
+"""The anchors a Config asks for, and where in them those near a box are."""
 
+import weakref
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -41,9 +43,62 @@ def config_anchors(config, image_shape):
     )
 
 
+@dataclass(frozen=True)
+class Level:
+    """The anchors of one feature level: a grid of cells from pixel (0, 0) on.
+
+    Attributes:
+        first: row of its first anchor.
+        height, width: in cells.
+        each: anchors a cell.
+        step: pixels between cells.
+        reach: (y, x) pixels from a cell to the farthest edge of its anchors.
+        area: of every anchor, square pixels.
+    """
+
+    first: int
+    height: int
+    width: int
+    each: int
+    step: float
+    reach: tuple
+    area: float
+
+    def rows_near(self, box):
+        """Rows of the anchors that may share an area with a box (y1, x1, y2, x2) in pixels."""
+        ys = self._cells(box[0], box[2], self.reach[0], self.height)
+        xs = self._cells(box[1], box[3], self.reach[1], self.width)
+        cells = ys[:, None] * self.width + xs
+        return (self.first + cells[:, :, None] * self.each + np.arange(self.each)).ravel()
+
+    def _cells(self, low, high, reach, count):
+        first = max(0, int(np.floor((low - reach) / self.step)))
+        last = min(count - 1, int(np.ceil((high + reach) / self.step)))
+        return np.arange(first, last + 1)
+
+
+_levels = {}  # id of an array of anchors -> (weak reference to it, its levels)
+
+
+def levels_of(anchors):
+    """The Levels of an array that `config_anchors` answered; None for any other array."""
+    reference, levels = _levels.get(id(anchors), (None, None))
+    return levels if reference is not None and reference() is anchors else None
+
+
 @lru_cache(maxsize=16)
 def _anchors(scales, ratios, shapes, strides, anchor_stride):
     anchors = generate_pyramid_anchors(scales, ratios, shapes, strides, anchor_stride)
     anchors = np.asfortranarray(anchors)
     anchors.setflags(write=False)
+    levels, first = [], 0
+    for scale, shape, stride in zip(scales, shapes, strides, strict=True):
+        height, width = (-(-side // anchor_stride) for side in shape)
+        root = np.sqrt(ratios)
+        reach = 0.5 * float(max(scale / root)), 0.5 * float(max(scale * root))
+        levels.append(Level(first, height, width, len(ratios), stride * anchor_stride, reach,
+                            scale**2))
+        first += height * width * len(ratios)
+    key = id(anchors)
+    _levels[key] = weakref.ref(anchors, lambda _: _levels.pop(key, None)), tuple(levels)
     return anchors

@@ -11,6 +11,7 @@ from mrcnn.data.anchoring import config_anchors
 from mrcnn.data.dataset import DataError, image_label
 from mrcnn.data.detection_targets import build_detection_targets, generate_random_rois
 from mrcnn.data.ground_truth import load_image_gt
+from mrcnn.data.image_cache import cache_of
 from mrcnn.data.targets import build_rpn_targets
 from mrcnn.geometry.molding import META_COLUMNS, mold_image
 
@@ -44,13 +45,14 @@ class Passes:
         image_ids: [N] ids; at least one.
         shuffle: another order in each pass; False keeps that of `image_ids`.
         seed: int.
+        grouping: Grouping of the images; None for none. It needs `shuffle`.
     """
 
-    def __init__(self, image_ids, shuffle, seed):
+    def __init__(self, image_ids, shuffle, seed, grouping=None):
         self.image_ids = np.asarray(image_ids)
         if self.image_ids.ndim != 1 or len(self.image_ids) == 0:
             raise ValueError("the dataset has no images: add some and call prepare()")
-        self.shuffle, self.seed = shuffle, seed
+        self.shuffle, self.seed, self.grouping = shuffle, seed, grouping
         self._last = (None, None)
 
     def order(self, number):
@@ -60,6 +62,8 @@ class Passes:
             order = self.image_ids
             if self.shuffle:
                 order = np.random.default_rng([self.seed, number]).permutation(order)
+                if self.grouping is not None:
+                    order = self.grouping.order(order, self.seed, number)
             self._last = (number, order)
         return order
 
@@ -88,6 +92,7 @@ class ExampleReader:
         self.dataset, self.config = dataset, config
         self.augment, self.augmentation = augment, augmentation
         self.plain_sources = frozenset(no_augmentation_sources or ())
+        self.cache = cache_of(config)
 
     def read(self, image_id, rng):
         """One Example.
@@ -102,7 +107,7 @@ class ExampleReader:
                 self.dataset, self.config, image_id,
                 augment=self.augment and not plain,
                 augmentation=None if plain else self.augmentation,
-                use_mini_mask=self.config.USE_MINI_MASK, rng=rng,
+                use_mini_mask=self.config.USE_MINI_MASK, rng=rng, cache=self.cache,
             )
         except (DataError, FileNotFoundError, MemoryError):
             raise
@@ -153,9 +158,11 @@ def assemble(examples, config, shape=None, random_rois=0, detection_targets=Fals
     """
     shape = shape or common_shape(examples)
     anchors = config_anchors(config, shape)
+    channels = examples[0].image.shape[2]
+    images = np.empty((len(examples), *shape, channels), np.float32)
     rows = []
-    for example in examples:
-        row = _one(example, anchors, shape, config)
+    for example, molded in zip(examples, images, strict=True):
+        row = _one(example, anchors, molded, config)
         if random_rois:
             row["rpn_rois"] = generate_random_rois(
                 shape, random_rois, example.class_ids, example.boxes, example.rng)
@@ -166,21 +173,25 @@ def assemble(examples, config, shape=None, random_rois=0, detection_targets=Fals
             row.update(zip(names, parts, strict=True))
             row["mrcnn_class_ids"] = row["mrcnn_class_ids"][:, None]
         rows.append(row)
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return {"images": images,
+            **{name: np.stack([row[name] for row in rows]) for name in rows[0]}}
 
 
-def _one(example, anchors, shape, config):
-    """The row that one example adds to each array of the batch."""
+def _one(example, anchors, molded, config):
+    """Fills `molded` and answers the row that one example adds to the other arrays."""
+    shape = molded.shape[:2]
     match, bbox = build_rpn_targets(shape, anchors, example.class_ids, example.boxes, config,
                                     example.rng)
-    image = np.zeros((*shape, example.image.shape[2]), example.image.dtype)
-    image[: example.image.shape[0], : example.image.shape[1]] = example.image
+    image = example.image
+    if image.shape != molded.shape:
+        image = np.zeros(molded.shape, image.dtype)
+        image[: example.image.shape[0], : example.image.shape[1]] = example.image
+    mold_image(image, config.mean_pixel, molded)
     meta = example.meta.copy()
-    meta[META_COLUMNS["image_shape"]] = image.shape
+    meta[META_COLUMNS["image_shape"]] = molded.shape
     ids, boxes, masks = _padded_objects(example, shape, config)
-    return {"images": mold_image(image, config.mean_pixel), "image_meta": meta,
-            "rpn_match": match[:, None], "rpn_bbox": bbox, "gt_class_ids": ids,
-            "gt_boxes": boxes, "gt_masks": masks}
+    return {"image_meta": meta, "rpn_match": match[:, None], "rpn_bbox": bbox,
+            "gt_class_ids": ids, "gt_boxes": boxes, "gt_masks": masks}
 
 
 def _padded_objects(example, shape, config):

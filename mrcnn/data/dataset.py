@@ -207,12 +207,32 @@ class Dataset:
             DataError: the image has no path, or its file is no image.
             FileNotFoundError: the file is missing.
         """
+        return self._read(image_id, 3)
+
+    def load_image_as(self, image_id, channels):
+        """`load_image`, with the channels that a network takes where the file has them.
+
+        Args:
+            image_id: its id here.
+            channels: Config.IMAGE_CHANNEL_COUNT; an overridden `load_image` is not told.
+
+        Returns:
+            [H, W, C] of any number type; see `image_files.read_image`.
+
+        Raises:
+            DataError, FileNotFoundError: as `load_image`.
+        """
+        if getattr(self.load_image, "__func__", None) is not Dataset.load_image:
+            return self.load_image(image_id)
+        return self._read(image_id, channels)
+
+    def _read(self, image_id, channels):
         path = self._info(image_id).get("path")
         label = image_label(self, image_id)
         if not path:
             raise DataError(f"image {label}: it has no path; override load_image() to make it")
         try:
-            return read_image(path)
+            return read_image(path, channels)
         except FileNotFoundError as error:
             raise FileNotFoundError(f"image {label}: {error}") from error
         except ValueError as error:

@@ -53,8 +53,9 @@ def build_detection_targets(rpn_rois, gt_class_ids, gt_boxes, gt_masks, config, 
         out_ids[rows] = class_ids[objects]
         deltas = box_refinement(rois[rows], boxes[objects]) / np.asarray(config.BBOX_STD_DEV)
         out_boxes[rows, out_ids[rows]] = deltas
-        for row, i in enumerate(objects):
-            crop = _mask_in_roi(masks[:, :, i], boxes[i], rois[row], config)
+        whole = {i: _whole(masks[:, :, i], boxes[i], config) for i in set(objects.tolist())}
+        for row, i in enumerate(objects.tolist()):
+            crop = _mask_in_roi(*whole[i], rois[row], config.MASK_SHAPE)
             out_masks[row, :, :, out_ids[row]] = crop
     return rois, out_ids, out_boxes, out_masks
 
@@ -100,18 +101,23 @@ def _resized(mask, shape):
     return bilinear_float(mask[:, :, None], tuple(shape), np.empty((*shape, 1)))[:, :, 0]
 
 
-def _mask_in_roi(mask, box, roi, config):
-    """What of an object's mask lies in a roi: [*MASK_SHAPE] float."""
-    y1, x1, y2, x2 = (int(n) for n in roi)
+def _whole(mask, box, config):
+    """(mask [h, w] bool at the size of the image, place (y, x) of its first pixel there)."""
+    if not config.USE_MINI_MASK:
+        return mask.astype(bool, copy=False), (0, 0)
     top, left, bottom, right = (int(n) for n in box)
-    if config.USE_MINI_MASK:
-        whole = np.zeros((max(bottom, y2), max(right, x2)), bool)
-        whole[top:bottom, left:right] = _resized(mask, (bottom - top, right - left)) > 0.5
-        mask = whole
-    part = mask[max(y1, 0) : max(y2, y1 + 1), max(x1, 0) : max(x2, x1 + 1)]
-    if part.size == 0:
-        return np.zeros(tuple(config.MASK_SHAPE), np.float32)
-    return _resized(part.astype(bool), config.MASK_SHAPE)
+    return _resized(mask, (bottom - top, right - left)) > 0.5, (top, left)
+
+
+def _mask_in_roi(mask, place, roi, shape):
+    """What of an object's mask lies in a roi: [*shape] float."""
+    y1, x1, y2, x2 = (int(n) for n in roi)
+    y1, x1, y2, x2 = max(y1, 0), max(x1, 0), max(y2, y1 + 1), max(x2, x1 + 1)
+    part = np.zeros((max(y2 - y1, 1), max(x2 - x1, 1)), bool)
+    top, left = max(place[0], y1), max(place[1], x1)
+    shared = mask[top - place[0] : max(y2 - place[0], 0), left - place[1] : max(x2 - place[1], 0)]
+    part[top - y1 :, left - x1 :][: shared.shape[0], : shared.shape[1]] = shared
+    return _resized(part, shape)
 
 
 def generate_random_rois(image_shape, count, gt_class_ids, gt_boxes, rng=None):

@@ -24,6 +24,8 @@ ERRORS = {
 WARNINGS = {
     "image-unannotated": "images without annotations, left out",
     "entry-ignored": "something that is no object, left out",
+    "box-only": "objects that have a box but no outline; the box serves as their mask",
+    "class-unnamed": "classes without names, called by their numbers",
     "class-left-out": "objects of classes that were not asked for",
     "class-unused": "a class without a single object",
     "mostly-crowd": "a set that is mostly crowds, which train nothing",

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 
 from mrcnn.data.batches import ExampleReader, Passes, assemble, first_seed
+from mrcnn.data.grouping import grouping_of
 
 INPUTS = ("images", "image_meta", "rpn_match", "rpn_bbox", "gt_class_ids", "gt_boxes", "gt_masks")
 OUTPUTS = ("mrcnn_class_ids", "mrcnn_bbox", "mrcnn_mask")
@@ -23,7 +24,7 @@ class DataGenerator:
         dataset: a prepared Dataset.
         config: Config; BATCH_SIZE images a batch.
         shuffle: another order in each epoch.
-        augmentation: an imgaug augmenter or a callable, see `data.augmentation`.
+        augmentation: what is taken stands in `data.augmentation`.
         random_rois: number of random rois an image, to look at the heads alone.
         detection_targets: also answer the targets of the heads for these rois.
 
@@ -44,10 +45,10 @@ class DataGenerator:
     def __init__(self, dataset, config, shuffle=True, augmentation=None, random_rois=0,
                  detection_targets=False):
         self._set_up(dataset, config, shuffle, False, augmentation, random_rois,
-                     config.BATCH_SIZE, detection_targets, None)
+                     config.BATCH_SIZE, detection_targets, None, joined=False)
 
     def _set_up(self, dataset, config, shuffle, augment, augmentation, random_rois, batch_size,
-                detection_targets, no_augmentation_sources):
+                detection_targets, no_augmentation_sources, joined):
         if detection_targets and not random_rois:
             raise ValueError("detection_targets: expected random_rois above 0 with it, the rois "
                              f"to be matched; received {random_rois}")
@@ -57,7 +58,8 @@ class DataGenerator:
         self.epoch = 0
         self._reader = ExampleReader(dataset, config, augment, augmentation,
                                      no_augmentation_sources)
-        self._passes = Passes(dataset.image_ids, shuffle, first_seed(config))
+        self._passes = Passes(dataset.image_ids, shuffle, first_seed(config),
+                              grouping_of(dataset, config, batch_size, joined))
 
     @property
     def image_ids(self):
@@ -105,7 +107,7 @@ def data_generator(dataset, config, shuffle=True, augment=False, augmentation=No
         config: Config.
         shuffle: another order in each pass.
         augment: mirror half of the images left to right; kept for old scripts.
-        augmentation: an imgaug augmenter or a callable, see `data.augmentation`.
+        augmentation: what is taken stands in `data.augmentation`.
         random_rois: number of random rois an image.
         batch_size: images a batch.
         detection_targets: also answer the targets of the heads.
@@ -120,7 +122,7 @@ def data_generator(dataset, config, shuffle=True, augment=False, augmentation=No
     """
     feed = DataGenerator.__new__(DataGenerator)
     feed._set_up(dataset, config, shuffle, augment, augmentation, random_rois, batch_size,
-                 detection_targets, no_augmentation_sources)
+                 detection_targets, no_augmentation_sources, joined=True)
     serials = itertools.count()
     return (feed._batch([feed._passes.place(next(serials)) for _ in range(batch_size)])
             for _ in itertools.repeat(None))

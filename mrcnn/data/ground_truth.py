@@ -1,11 +1,14 @@
 """load_image_gt: one image with its objects, checked, resized, augmented, ready for training."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 
-from mrcnn.data.augmentation import augment_image_and_mask
+from mrcnn.data.augmentation import augment_sample
+from mrcnn.data.augmenters.sample import Sample
 from mrcnn.data.dataset import DataError, image_label
+from mrcnn.data.image_cache import ResizedImage, image_key
 from mrcnn.data.image_checks import check_image
 from mrcnn.geometry.boxes import extract_bboxes
 from mrcnn.geometry.masks import minimize_mask
@@ -14,7 +17,7 @@ from mrcnn.geometry.resize import resize_image, resize_mask
 
 
 def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
-                  use_mini_mask=False, rng=None):
+                  use_mini_mask=False, rng=None, cache=None):
     """Loads an image and its ground truth.
 
     Masks without a pixel are dropped: with a warning where the dataset gave them so, silently
@@ -27,10 +30,12 @@ def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
         image_id: its id in `dataset`.
         augment: mirror the image left to right in one of two cases. Kept for old scripts;
             `augmentation` does more.
-        augmentation: an imgaug augmenter or a callable, see `data.augmentation`.
+        augmentation: a built-in augmenter, an imgaug augmenter, an Albumentations transform or a
+            callable, see `data.augmentation`.
         use_mini_mask: cut the masks to their boxes and shrink them to MINI_MASK_SHAPE.
         rng: np.random.Generator that decides on crop, mirroring and augmentation. None: the
             global generators, as in Matterport's.
+        cache: ImageCache to look into before the image is read, and to fill; None for none.
 
     Returns:
         (image, image_meta, class_ids, bbox, masks):
@@ -45,26 +50,44 @@ def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
             raised; the message names the image.
         FileNotFoundError: the image file is missing.
     """
-    image, mask, class_ids, active = _load(dataset, config, image_id)
-    original_shape = image.shape
-    image, window, scale, padding, crop = resize_image(
-        image, min_dim=config.IMAGE_MIN_DIM, max_dim=config.IMAGE_MAX_DIM,
-        min_scale=config.IMAGE_MIN_SCALE, mode=config.IMAGE_RESIZE_MODE, rng=rng,
-    )
-    mask = resize_mask(mask, scale, padding, crop)
+    active = active_class_ids(dataset, config, image_id)
+    found, mask, class_ids = _load(dataset, config, image_id, rng, cache)
+    image, window = found.image, found.window
     if augment and _coin(rng):
         image, mask = np.ascontiguousarray(image[:, ::-1]), mask[:, ::-1]
         window = (window[0], image.shape[1] - window[3], window[2], image.shape[1] - window[1])
     if augmentation is not None:
-        image, mask = _named(dataset, image_id, "augmentation", augment_image_and_mask,
-                             augmentation, image, mask, rng)
-    kept = mask.any(axis=(0, 1))
-    mask, class_ids = mask[:, :, kept], class_ids[kept]
+        image, mask, class_ids = _named(
+            dataset, image_id, "augmentation", augment_sample, augmentation, image, mask,
+            class_ids, rng, partial(_load_another, dataset, config, image_id, cache=cache))
     bbox = extract_bboxes(mask)
+    mask, class_ids, bbox = _without_empty(mask, class_ids, bbox)
     if use_mini_mask:
         mask = minimize_mask(bbox, mask, config.MINI_MASK_SHAPE)
-    meta = compose_image_meta(image_id, original_shape, image.shape, window, scale, active)
+    meta = compose_image_meta(image_id, found.original_shape, image.shape, window, found.scale,
+                              active)
     return image, meta, class_ids, bbox, mask
+
+
+def _load_another(dataset, config, image_id, rng, cache):
+    """Another image of the same source at its training size: a Sample, or None if it is alone.
+
+    Only the classes of one source may meet in an image: it is taken to have been searched for
+    them and for no others.
+    """
+    def fits(other):
+        return other != image_id and dataset.image_info[other]["source"] == source
+
+    source, ids = dataset.image_info[image_id]["source"], dataset.image_ids
+    tried = (ids[rng.integers(len(ids))] for _ in range(50 if len(ids) else 0))
+    chosen = next(filter(fits, tried), None)
+    if chosen is None:  # a rare source: look at all
+        fitting = list(filter(fits, ids))
+        if not fitting:
+            return None
+        chosen = fitting[rng.integers(len(fitting))]
+    found, mask, class_ids = _load(dataset, config, chosen, rng, cache)
+    return Sample(found.image, mask, class_ids)
 
 
 def _coin(rng):
@@ -82,25 +105,54 @@ def _named(dataset, image_id, what, function, *args):
         raise DataError(f"image {label}: {what}: {type(error).__name__}: {error}") from error
 
 
-def _load(dataset, config, image_id):
-    """Image, mask and class ids as the dataset has them, checked; and the active classes."""
-    active = active_class_ids(dataset, config, image_id)
-    image = _named(dataset, image_id, "load_image", dataset.load_image, image_id)
+def _load(dataset, config, image_id, rng, cache):
+    """(ResizedImage, masks of its size, their class ids), all checked."""
+    key = None if cache is None else image_key(dataset, config, image_id)
+    found = None if key is None else cache.get(key)
+    if found is None:
+        found = _load_image(dataset, config, image_id, rng)
+        if key is not None:
+            cache.put(key, found)
+    mask, class_ids, boxes = _load_mask(dataset, config, image_id, found.original_shape[:2])
+    return found, resize_mask(mask, found.scale, found.padding, found.crop, boxes), class_ids
+
+
+def _load_image(dataset, config, image_id, rng):
+    image = _named(dataset, image_id, "load_image", dataset.load_image_as, image_id,
+                   config.IMAGE_CHANNEL_COUNT)
     image = _named(dataset, image_id, "load_image", check_image, image,
                    config.IMAGE_CHANNEL_COUNT, "image")
+    resized, *how = resize_image(
+        image, min_dim=config.IMAGE_MIN_DIM, max_dim=config.IMAGE_MAX_DIM,
+        min_scale=config.IMAGE_MIN_SCALE, mode=config.IMAGE_RESIZE_MODE, rng=rng,
+    )
+    return ResizedImage(resized, image.shape, *how)
+
+
+def _load_mask(dataset, config, image_id, image_size):
+    """(mask [H, W, N] bool, class ids [N], boxes [N, 4]) of the objects that have a pixel."""
     answer = _named(dataset, image_id, "load_mask", dataset.load_mask, image_id)
     where = f"image {image_label(dataset, image_id)}"
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
         raise DataError(f"{where}: load_mask: expected (mask [H, W, N], class_ids [N]), "
                         f"received {type(answer).__name__}")
-    mask = check_mask(answer[0], image.shape[:2], where)
-    kept = mask.any(axis=(0, 1))
+    mask = check_mask(answer[0], image_size, where)
+    boxes = extract_bboxes(mask)
+    kept = boxes[:, 2] > 0
     class_ids = check_class_ids(answer[1], kept, config.NUM_CLASSES, where)
     empty = int(np.count_nonzero(np.asarray(answer[1])[~kept]))
     if empty:
         warnings.warn(f"{where}: {empty} of {len(kept)} masks are empty (a box of no area); they "
                       "are left out", stacklevel=2)
-    return image, mask[:, :, kept], class_ids, active
+    return mask if kept.all() else mask[:, :, kept], class_ids, boxes[kept]
+
+
+def _without_empty(mask, class_ids, boxes):
+    """What is left of each once the masks without a pixel are gone."""
+    kept = boxes[:, 2] > 0
+    if kept.all():
+        return mask, class_ids, boxes
+    return mask[:, :, kept], class_ids[kept], boxes[kept]
 
 
 def active_class_ids(dataset, config, image_id):

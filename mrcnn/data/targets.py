@@ -5,10 +5,12 @@ Matching follows Faster R-CNN (arXiv 1506.01497, section 3.1.2).
 
 import numpy as np
 
+from mrcnn.data.anchoring import levels_of
 from mrcnn.geometry.boxes import box_refinement, compute_overlaps
 
 NEGATIVE_BELOW, POSITIVE_FROM = 0.3, 0.7  # IoU
 CROWD_FROM = 0.001  # an anchor that overlaps a crowd by this much is no background
+SLACK = 1e-6  # relative; areas of anchors are known up to rounding
 
 
 def build_rpn_targets(image_shape, anchors, gt_class_ids, gt_boxes, config, rng=None):
@@ -39,19 +41,20 @@ def build_rpn_targets(image_shape, anchors, gt_class_ids, gt_boxes, config, rng=
     anchors = np.asfortranarray(anchors)
     total = config.RPN_TRAIN_ANCHORS_PER_IMAGE
     objects, crowds = boxes[class_ids > 0], boxes[class_ids < 0]
-    best_iou, best_object, is_best = _match(anchors, objects)
-
-    match = np.where(best_iou < NEGATIVE_BELOW, -1, 0).astype(np.int32)
-    match[_touches(anchors, crowds)] = 0
-    match[is_best | (best_iou >= POSITIVE_FROM)] = 1
+    positive, background = _match(anchors, objects)
+    for box in crowds:
+        rows, iou = _overlaps(anchors, box, CROWD_FROM)
+        background[rows[iou >= CROWD_FROM]] = False
     chance = np.random if rng is None else rng
-    _thin_out(match, 1, total // 2, chance)
-    _thin_out(match, -1, total - int((match == 1).sum()), chance)
+    positive = _choose(positive, total // 2, chance)
+    negative = _choose(np.flatnonzero(background), total - len(positive), chance)
 
-    positive = np.flatnonzero(match == 1)
+    match = np.zeros(len(anchors), np.int32)
+    match[negative], match[positive] = -1, 1
     bbox = np.zeros((total, 4))
     if len(positive):
-        deltas = box_refinement(anchors[positive], objects[best_object[positive]])
+        nearest = compute_overlaps(anchors[positive], objects).argmax(axis=1)
+        deltas = box_refinement(anchors[positive], objects[nearest])
         bbox[: len(positive)] = deltas / np.asarray(config.RPN_BBOX_STD_DEV)
     return match, bbox
 
@@ -80,38 +83,48 @@ def _neighbours(anchors, box):
 
 
 def _match(anchors, boxes):
-    """Best object of each anchor; only overlapping pairs are computed, they are few.
+    """(rows of the positive anchors in their order, [A] bool: background)."""
+    background = np.ones(len(anchors), bool)
+    positive = [np.zeros(0, np.intp)]
+    for box in boxes:
+        rows, iou = _overlaps(anchors, box, NEGATIVE_BELOW)
+        background[rows[iou >= NEGATIVE_BELOW]] = False
+        if len(rows) and iou.max() > 0:
+            positive.append(rows[(iou == iou.max()) | (iou >= POSITIVE_FROM)])
+    positive = np.unique(np.concatenate(positive))
+    background[positive] = False
+    return positive, background
 
-    Returns:
-        ([A] IoU with the best object, [A] which one (the first of equals), [A] bool: it is the
-        best anchor, or one of several equals, of some object).
+
+def _overlaps(anchors, box, least):
+    """(rows, IoU) of anchors: all that overlap the box by `least`, or most, and some others.
+
+    Two areas overlap by no more than the smaller over the larger, which rules out most levels.
     """
-    best_iou = np.zeros(len(anchors))
-    best_object = np.zeros(len(anchors), np.intp)
-    is_best = np.zeros(len(anchors), bool)
-    for i, box in enumerate(boxes):
+    levels = levels_of(anchors)
+    if levels is None:
         rows = _neighbours(anchors, box)
-        if not len(rows):
-            continue
+        return rows, compute_overlaps(anchors[rows], box[None])[:, 0]
+    y1, x1, y2, x2 = box.tolist()
+    area = (y2 - y1) * (x2 - x1)
+    most = [min(area, level.area) / max(area, level.area) for level in levels]
+    found_rows, found, best = [], [], 0.0
+    for i in sorted(range(len(levels)), key=most.__getitem__, reverse=True):
+        if most[i] * (1 + SLACK) < min(least, best):
+            break
+        rows = levels[i].rows_near(box)
         iou = compute_overlaps(anchors[rows], box[None])[:, 0]
-        is_best[rows[iou == iou.max()]] = True
-        better = iou > best_iou[rows]
-        best_iou[rows[better]] = iou[better]
-        best_object[rows[better]] = i
-    return best_iou, best_object, is_best
+        found_rows.append(rows)
+        found.append(iou)
+        best = max(best, iou.max(initial=0.0))
+    return np.concatenate(found_rows), np.concatenate(found)
 
 
-def _touches(anchors, crowds):
-    """[A] bool: the anchor overlaps one of the boxes by CROWD_FROM or more."""
-    touches = np.zeros(len(anchors), bool)
-    for box in crowds:
-        rows = _neighbours(anchors, box)
-        touches[rows[compute_overlaps(anchors[rows], box[None])[:, 0] >= CROWD_FROM]] = True
-    return touches
-
-
-def _thin_out(match, value, most, chance):
-    """Sets a random choice of the anchors that have `value` to 0, so that `most` are left."""
-    rows = np.flatnonzero(match == value)
-    if len(rows) > most:
-        match[chance.choice(rows, len(rows) - most, replace=False)] = 0
+def _choose(rows, most, chance):
+    """At most so many of the rows, in their order."""
+    if len(rows) <= most:
+        return rows
+    if isinstance(chance, np.random.Generator):  # quick where few of many are wanted
+        return np.sort(chance.choice(rows, most, replace=False, shuffle=False))
+    gone = chance.choice(rows, len(rows) - most, replace=False)
+    return np.setdiff1d(rows, gone, assume_unique=True)

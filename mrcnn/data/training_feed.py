@@ -9,6 +9,7 @@ import numpy as np
 from mrcnn.data.batches import ExampleReader, Passes, assemble, common_shape, first_seed
 from mrcnn.data.dataset import image_label
 from mrcnn.data.detection_targets import generate_random_rois
+from mrcnn.data.grouping import grouping_of
 
 MOST_WORKERS = 4
 REMEMBERED = 4096  # batches whose images are remembered
@@ -44,7 +45,7 @@ class TrainingFeed(keras.utils.PyDataset):
         dataset: a prepared Dataset.
         config: Config.
         shuffle: another order in each pass.
-        augmentation: an imgaug augmenter or a callable, see `data.augmentation`.
+        augmentation: what is taken stands in `data.augmentation`.
         no_augmentation_sources: names of sources whose images are not augmented.
         first_batch: number of batches an earlier run has used.
         batch_count: None for an endless feed; a number for one that gives the same batches in
@@ -70,7 +71,8 @@ class TrainingFeed(keras.utils.PyDataset):
         self._reader = ExampleReader(dataset, config, False, augmentation,
                                      no_augmentation_sources)
         self._passes = Passes(dataset.image_ids, shuffle,
-                              first_seed(config) if seed is None else seed)
+                              first_seed(config) if seed is None else seed,
+                              grouping_of(dataset, config, config.BATCH_SIZE))
         self._random_rois = 0 if config.USE_RPN_ROIS else config.POST_NMS_ROIS_TRAINING
         self._varies = config.IMAGE_RESIZE_MODE in ("pad64", "none")
         self._read = {}

@@ -198,7 +198,8 @@ class MaskRCNN:
             learning_rate: number, or a Keras schedule.
             epochs: total; calling again with more goes on from there.
             layers: "heads", "3+", "4+", "5+", "all", or a regular expression.
-            augmentation: imgaug augmenter, or function (image, mask, rng) -> (image, mask).
+            augmentation: an augmenter of `mrcnn.augmenters`, of Albumentations or imgaug, or a
+                function (image, mask, rng) -> (image, mask).
             custom_callbacks: list of Keras callbacks.
             no_augmentation_sources: sources whose images stay as they are.
 

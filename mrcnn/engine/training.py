@@ -3,6 +3,7 @@
 from mrcnn.data.training_feed import TrainingFeed
 from mrcnn.engine.callbacks import CheckpointSaver, all_callbacks
 from mrcnn.engine.checkpoints import check_writable, restore_optimizer
+from mrcnn.engine.faulty_images import admit
 from mrcnn.engine.layer_selection import set_trainable
 from mrcnn.engine.optimizers import WarmupSchedule, learning_rate_of
 
@@ -39,6 +40,8 @@ def train(
     check_dataset(train_dataset, config, "train_dataset")
     if val_dataset is not None:
         check_dataset(val_dataset, config, "val_dataset")
+    for dataset, name in ((train_dataset, "train_dataset"), (val_dataset, "val_dataset")):
+        admit(dataset, config, name)
     chosen = set_trainable(model.keras_model, layers)
     if epochs <= model.epoch:
         print(

@@ -8,6 +8,7 @@ import numpy as np
 
 # Pairs whose overlap is computed at once, so that the temporaries stay near 8 MB each.
 _PAIRS_AT_ONCE = 1_000_000
+_FOLDED_WIDTH = 8  # columns that are looked at one by one
 
 
 def _as_boxes(boxes, name: str = "boxes") -> np.ndarray:
@@ -219,11 +220,28 @@ def extract_bboxes(mask) -> np.ndarray:
     if mask.ndim != 3:
         raise ValueError(f"mask: expected shape [H, W, N], received {mask.shape}")
     boxes = np.zeros((mask.shape[2], 4), dtype=np.int32)
-    rows, columns = mask.any(axis=1), mask.any(axis=0)
-    for i in np.flatnonzero(rows.any(axis=0)):
-        ys, xs = np.flatnonzero(rows[:, i]), np.flatnonzero(columns[:, i])
-        boxes[i] = ys[0], xs[0], ys[-1] + 1, xs[-1] + 1
+    for i, (rows, columns) in enumerate(_used(mask)):
+        ys, xs = np.flatnonzero(rows), np.flatnonzero(columns)
+        if len(ys):
+            boxes[i] = ys[0], xs[0], ys[-1] + 1, xs[-1] + 1
     return boxes
+
+
+def _used(mask):
+    """Yields (rows [H] bool, columns [W] bool) that hold a pixel, for each of [H, W, N] masks."""
+    height, width, count = mask.shape
+    if count < 2 or abs(mask.strides[2]) > abs(mask.strides[1]):  # one mask after the other
+        for i in range(count):
+            rows = mask[:, :, i].any(axis=1)
+            yield rows, mask[rows.argmax() : height - rows[::-1].argmax(), :, i].any(axis=0)
+        return
+    columns = mask.any(axis=0)
+    folded = mask if mask.dtype == bool else mask != 0
+    while width > _FOLDED_WIDTH:  # long runs of memory are quick, N pixels at a time are not
+        half = (width + 1) // 2
+        folded = folded[:, :half] | folded[:, width - half :]  # the halves may share a column
+        width = half
+    yield from zip(folded.any(axis=1).T, columns.T, strict=True)
 
 
 def trim_zeros(x) -> np.ndarray:

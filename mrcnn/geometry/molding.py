@@ -19,6 +19,7 @@ META_COLUMNS = {
     "active_class_ids": slice(12, None),
 }
 META_FIXED = 12
+_TABLE_CHANNELS = 16  # images of more channels are rare; OpenCV's tables end somewhere
 
 
 def _checked_mean(image, mean_pixel) -> np.ndarray:
@@ -31,12 +32,13 @@ def _checked_mean(image, mean_pixel) -> np.ndarray:
     return mean
 
 
-def mold_image(image, mean_pixel) -> np.ndarray:
+def mold_image(image, mean_pixel, out=None) -> np.ndarray:
     """Subtracts the mean pixel.
 
     Args:
         image: [..., C] uint8, or any number type.
         mean_pixel: [C] or a single number.
+        out: float32 of the shape of `image`, contiguous, to write to; None for a new array.
 
     Returns:
         float32 of the same shape.
@@ -46,7 +48,15 @@ def mold_image(image, mean_pixel) -> np.ndarray:
     """
     image = np.asarray(image)
     mean = _checked_mean(image, mean_pixel)
-    return np.subtract(image, mean, out=np.empty(image.shape, np.float32), casting="same_kind")
+    out = np.empty(image.shape, np.float32) if out is None else out
+    channels = image.shape[-1] if image.ndim == 3 else 0
+    if image.dtype == np.uint8 and 1 <= channels <= _TABLE_CHANNELS and image.size:
+        import cv2
+
+        table = np.arange(256)[:, None] - np.broadcast_to(mean, channels)
+        cv2.LUT(image, table.astype(np.float32)[None], out)
+        return out
+    return np.subtract(image, mean, out=out, casting="same_kind")
 
 
 def unmold_image(molded, mean_pixel) -> np.ndarray:

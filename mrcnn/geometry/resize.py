@@ -10,6 +10,8 @@ import random
 
 import numpy as np
 
+from mrcnn.geometry.boxes import extract_bboxes
+
 # Float64 values of one strip of the output; a strip that fits the cache is twice as fast.
 _STRIP_VALUES = 32_768
 
@@ -63,27 +65,81 @@ def bilinear_float(image: np.ndarray, output_shape, out: np.ndarray) -> np.ndarr
     """Resizes `image` [H, W, C] into `out` [h, w, C], computing in float64.
 
     The four terms of a pixel are multiplied and added in the order scikit-image uses, because
-    truncating to integers afterwards shows even the last bit.
+    truncating to integers afterwards shows even the last bit. Where no order rounds anything
+    (`_is_exact`) a faster one is taken.
 
     Returns:
         `out`, converted to its type as `astype` does.
     """
-    channels = image.shape[2]
-    top, bottom, top_weight, bottom_weight = bilinear_taps(image.shape[0], output_shape[0])
-    left, right, left_weight, right_weight = bilinear_taps(image.shape[1], output_shape[1])
-    left_weight = np.repeat(left_weight[:, None], channels, axis=1)
-    right_weight = np.repeat(right_weight[:, None], channels, axis=1)
-    low, high = np.fmin.reduce(image, axis=None), np.fmax.reduce(image, axis=None)
-    rows = max(1, _STRIP_VALUES // max(1, output_shape[1] * channels))
-    for start in range(0, output_shape[0], rows):
-        strip = slice(start, start + rows)
-        upper = image[top[strip]] * top_weight[strip, None, None]
-        lower = image[bottom[strip]] * bottom_weight[strip, None, None]
-        total = upper.take(left, axis=1) * left_weight
-        total += upper.take(right, axis=1) * right_weight
-        total += lower.take(left, axis=1) * left_weight
-        total += lower.take(right, axis=1) * right_weight
-        out[strip] = np.clip(total, low, high, out=total)
+    height, width, channels = image.shape
+    source = image.reshape(height, width * channels)
+    rows = bilinear_taps(height, output_shape[0])
+    columns = _by_value(bilinear_taps(width, output_shape[1]), channels)
+    low, high = np.fmin.reduce(source, axis=None), np.fmax.reduce(source, axis=None)
+    in_range = low == 0 and out.dtype in (np.uint8, np.uint16)  # truncating does the rest
+    mix = _mix_exactly if _is_exact(source.dtype, rows, columns) else _mix
+    step = max(1, _STRIP_VALUES // max(1, output_shape[1] * channels))
+    for start in range(0, output_shape[0], step):
+        strip = slice(start, start + step)
+        total = mix(source, [part[strip] for part in rows], columns)
+        if not in_range:
+            np.clip(total, low, high, out=total)
+        out[strip] = total.reshape(-1, *out.shape[1:])
+    return out
+
+
+def _by_value(taps, channels):
+    """Taps along [W] -> taps along [W * channels], where the channels of a pixel are neighbours."""
+    low, high, low_weight, high_weight = (np.repeat(part, channels) for part in taps)
+    channel = np.arange(len(low)) % channels
+    return low * channels + channel, high * channels + channel, low_weight, high_weight
+
+
+def _mix(source, rows, columns):
+    """One strip of the output, [h, w * C] float64, in scikit-image's order."""
+    top, bottom, top_weight, bottom_weight = rows
+    left, right, left_weight, right_weight = columns
+    upper = source[top] * top_weight[:, None]
+    lower = source[bottom] * bottom_weight[:, None]
+    total = upper.take(left, axis=1, mode="clip")  # "clip" skips a check, no tap is outside
+    total *= left_weight
+    for line, taps, weight in ((upper, right, right_weight), (lower, left, left_weight),
+                               (lower, right, right_weight)):
+        term = line.take(taps, axis=1, mode="clip")
+        term *= weight
+        total += term
+    return total
+
+
+def _is_exact(dtype, rows, columns):
+    """Whether float32 holds every product and sum: 8 bits a value, 8 bits a weight.
+
+    So it is for halving and doubling, for 640 pixels that become 1024, and the like.
+    """
+    weights = (*rows[2:], *columns[2:])
+    return dtype == np.uint8 and not any((weight * 256 % 1).any() for weight in weights)
+
+
+def _mix_exactly(source, rows, columns):
+    """As `_mix`, one axis after the other in float32."""
+    top, bottom, top_weight, bottom_weight = rows
+    left, right, left_weight, right_weight = columns
+    lines = source[top] * top_weight.astype(np.float32)[:, None]
+    lines += source[bottom] * bottom_weight.astype(np.float32)[:, None]
+    total = lines.take(left, axis=1, mode="clip") * left_weight.astype(np.float32)
+    total += lines.take(right, axis=1, mode="clip") * right_weight.astype(np.float32)
+    return total
+
+
+def _halved(image):
+    """[H, W, C] uint8 of even sides at half its size: the mean of four pixels, truncated."""
+    out = np.empty((image.shape[0] // 2, image.shape[1] // 2, image.shape[2]), np.uint8)
+    for start in range(0, len(image), 32):
+        part = image[start : start + 32]
+        pairs = np.add(part[0::2], part[1::2], dtype=np.uint16)
+        for channel in range(image.shape[2]):  # three at a time are slower
+            four = pairs[:, 0::2, channel] + pairs[:, 1::2, channel]
+            out[start // 2 : start // 2 + len(part) // 2, :, channel] = four >> 2
     return out
 
 
@@ -118,11 +174,13 @@ def resize_bilinear(image, output_shape) -> np.ndarray:
     if image.shape[:2] == (height, width):
         return image.copy()
     source = image.reshape(image.shape[0], image.shape[1], -1)
+    if image.dtype == np.uint8 and image.shape[:2] == (2 * height, 2 * width):
+        return _halved(source).reshape((height, width) + image.shape[2:])
     out = np.empty((height, width, source.shape[2]), dtype=image.dtype)
     return bilinear_float(source, (height, width), out).reshape((height, width) + image.shape[2:])
 
 
-def _scale_for(height, width, min_dim, max_dim, min_scale, mode):
+def scale_for(height, width, min_dim, max_dim, min_scale, mode):
     """The factor by which `resize_image` scales before it pads or crops."""
     scale = max(1, min_dim / min(height, width)) if min_dim else 1
     if min_scale and scale < min_scale:
@@ -196,7 +254,7 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
     padding, crop = [(0, 0), (0, 0), (0, 0)], None
     if mode == "none":
         return image, (0, 0, height, width), 1, padding, crop
-    scale = _scale_for(height, width, min_dim, max_dim, min_scale, mode)
+    scale = scale_for(height, width, min_dim, max_dim, min_scale, mode)
     if scale != 1:
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
         image = resize_bilinear(image, (height, width))
@@ -211,29 +269,34 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
     return _pad(image, padding), window, scale, padding, crop
 
 
-def _nearest_taps(size_in: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which sample of an axis each output sample copies, and which of them count as outside.
+def _nearest_taps(size_in: int, scale: float) -> np.ndarray:
+    """Which sample of an axis each output sample copies; -1 for those that are zero.
 
     Float rounding can push the last sample past the end; scipy then answers zero there.
     """
+    if scale == 1:
+        return np.arange(size_in)
     size_out = max(1, round(size_in * scale))
     step = (size_in - 1) / (size_out - 1) if size_out > 1 else 1.0
     place = np.arange(size_out) * step
-    nearest = np.minimum(np.floor(place + 0.5).astype(np.intp), size_in - 1)
-    return nearest, place > size_in - 1
+    return np.where(place > size_in - 1, -1, np.floor(place + 0.5).astype(np.intp))
 
 
-def resize_mask(mask, scale, padding, crop=None) -> np.ndarray:
+def resize_mask(mask, scale, padding, crop=None, boxes=None) -> np.ndarray:
     """Gives masks the size their image got from `resize_image`.
+
+    Only what lies in the box of an object is read and written; the rest is zero.
 
     Args:
         mask: [H, W, N] of any type.
         scale: the factor `resize_image` answered.
         padding: the padding `resize_image` answered; not used when `crop` is given.
         crop: the crop `resize_image` answered.
+        boxes: [N, 4] whole pixels around the masks where they are known (`extract_bboxes`).
 
     Returns:
-        [h, w, N] of the input type, nearest neighbour.
+        [h, w, N] of the input type, nearest neighbour. The masks lie in memory one after the
+        other, so `masks[:, :, i]` is contiguous.
 
     Raises:
         ValueError: the mask has not three dimensions, or no pixel.
@@ -241,13 +304,19 @@ def resize_mask(mask, scale, padding, crop=None) -> np.ndarray:
     mask = np.asarray(mask)
     if mask.ndim != 3 or 0 in mask.shape[:2]:
         raise ValueError(f"mask: expected shape [H, W, N], received {mask.shape}")
-    if scale != 1:
-        rows, rows_outside = _nearest_taps(mask.shape[0], scale)
-        columns, columns_outside = _nearest_taps(mask.shape[1], scale)
-        mask = mask[rows[:, None], columns]
-        mask[rows_outside] = 0
-        mask[:, columns_outside] = 0
+    rows, columns = (_nearest_taps(size, scale) for size in mask.shape[:2])
     if crop is not None:
         y, x, height, width = crop
-        return mask[y : y + height, x : x + width]
-    return _pad(mask, padding)
+        rows, columns = rows[y : y + height], columns[x : x + width]
+    else:
+        rows, columns = (np.pad(taps, pair, constant_values=-1)
+                         for taps, pair in zip((rows, columns), padding, strict=False))
+    canvases = np.zeros((mask.shape[2], len(rows), len(columns)), mask.dtype)
+    for i, (y1, x1, y2, x2) in enumerate(extract_bboxes(mask) if boxes is None else boxes):
+        ys = np.flatnonzero((rows >= y1) & (rows < y2))
+        xs = np.flatnonzero((columns >= x1) & (columns < x2))
+        if len(ys) and len(xs):
+            lines = mask[rows[ys], x1:x2, i]
+            part = lines.take(columns[xs] - x1, axis=1)
+            canvases[i, ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1] = part
+    return np.moveaxis(canvases, 0, -1)

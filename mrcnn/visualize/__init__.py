@@ -15,11 +15,12 @@ from mrcnn.visualize.charts import (
 )
 from mrcnn.visualize.comparison import compare_figure
 from mrcnn.visualize.instances import display_differences, display_images, display_instances
-from mrcnn.visualize.painting import apply_mask, draw_box, random_colors
+from mrcnn.visualize.painting import apply_mask, color_splash, draw_box, random_colors
 from mrcnn.visualize.proposals import display_top_masks, draw_boxes, draw_rois
 
 __all__ = [
     "apply_mask",
+    "color_splash",
     "compare_figure",
     "display_differences",
     "display_images",

@@ -4,6 +4,8 @@ import colorsys
 
 import numpy as np
 
+# What red, green and blue add to the brightness that eyes see: ITU-R BT.709, as scikit-image.
+LUMA = np.array([0.2125, 0.7154, 0.0721])
 _GOLDEN_STEP = 0.618033988749895  # fractional part of the golden ratio: spreads hues evenly
 
 
@@ -30,7 +32,8 @@ def to_rgb(image):
     Args:
         image: [H, W], [H, W, 1], [H, W, 2] or [H, W, C]; of more than three channels the first
             three are shown, of two the first. Floats are taken as 0..1 when no value exceeds 1,
-            else as 0..255.
+            else as 0..255. Where a value exceeds 255 (16 bits, say) and not all are one, they
+            are stretched over 0..255.
 
     Returns:
         [H, W, 3] uint8, a copy.
@@ -47,7 +50,9 @@ def to_rgb(image):
     image = image[..., :3]
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image).copy()
-    values = np.nan_to_num(image.astype(np.float32))
+    values = np.nan_to_num(image.astype(np.float32), posinf=255.0, neginf=0.0)
+    if values.max() > 255 and np.ptp(values):
+        values = (values - values.min()) * (255.0 / np.ptp(values))
     scale = 255.0 if image.dtype == bool or (image.dtype.kind == "f" and values.max() <= 1) else 1.0
     return np.clip(np.round(values * scale), 0, 255).astype(np.uint8)
 
@@ -70,6 +75,31 @@ def apply_mask(image, mask, color, alpha=0.5):
     tint = alpha * 255.0 * np.asarray(color[:3], dtype=np.float64)
     image[inside] = (image[inside] * (1.0 - alpha) + tint).astype(image.dtype)
     return image
+
+
+def color_splash(image, mask):
+    """The image in grey, with its own colours where an instance is.
+
+    Args:
+        image: [H, W, C]; see `to_rgb`.
+        mask: [H, W, N] bool or 0/1; nothing keeps its colour where N is 0.
+
+    Returns:
+        [H, W, 3] uint8.
+
+    Raises:
+        ValueError: masks and image differ in size.
+    """
+    image, mask = to_rgb(image), np.asarray(mask)
+    if mask.ndim != 3 or (mask.shape[2] and mask.shape[:2] != image.shape[:2]):
+        expected = (*image.shape[:2], "N")
+        raise ValueError(f"expected masks of shape {expected}, received {mask.shape}")
+    grey = np.round(image @ LUMA).astype(np.uint8)
+    splash = np.repeat(grey[..., None], 3, axis=2)
+    if mask.shape[2]:
+        inside = mask.any(axis=2)
+        splash[inside] = image[inside]
+    return splash
 
 
 def draw_box(image, box, color):

@@ -1,24 +1,22 @@
 """Mask R-CNN on drawn shapes: nothing to download, the quickest way to see it learn.
 
     python samples/shapes/shapes.py train --logs=logs             # from random weights
-    python samples/shapes/shapes.py evaluate --weights=last       # mean AP at IoU 0.5
+    python samples/shapes/shapes.py evaluate --weights=last       # COCO numbers, mean AP
     python samples/shapes/shapes.py detect --weights=last --output=shapes.png
+    python samples/shapes/shapes.py splash --weights=last --image=picture.png
 
-Hardware: two CPU cores, no GPU; training took 8 minutes on a machine that was shared.
-Expected result: mean AP at mask IoU 0.5 of 0.89 over 50 held-out images.
+Hardware and results: see samples/README.md.
 
 Each image of 128 x 128 pixels holds one to four circles, squares and triangles in random
 colours, some partly hidden by others. The script is also the shortest pattern for data of your
-own: subclass Config, subclass Dataset with `load_image` and `load_mask`, train, detect.
+own: subclass Config, subclass Dataset with `load_image` and `load_mask`, and say in a Sample
+which images train and which measure.
 """
-
-import argparse
 
 import cv2
 import numpy as np
 
-from mrcnn import model as modellib
-from mrcnn import utils, visualize
+from mrcnn import commands, utils, visualize
 from mrcnn.config import Config
 
 KINDS = ("circle", "square", "triangle")
@@ -51,13 +49,7 @@ class ShapesConfig(Config):
     LR_SCHEDULE = "cosine"
     WARMUP_STEPS = 30
     LEARNING_RATE = 0.002
-
-
-class InferenceConfig(ShapesConfig):
-    """One image at a time."""
-
-    GPU_COUNT = 1
-    IMAGES_PER_GPU = 1
+    STAGES = (("all", 10, 1.0),)
 
 
 class ShapesDataset(utils.Dataset):
@@ -123,80 +115,60 @@ class ShapesDataset(utils.Dataset):
         return canvas.astype(bool)
 
 
-def make_dataset(config, count, seed):
-    """A prepared set of `count` images."""
-    dataset = ShapesDataset()
-    dataset.load_shapes(count, *map(int, config.IMAGE_SHAPE[:2]), seed=seed)
-    dataset.prepare()
-    return dataset
+class Shapes(commands.Sample):
+    """Drawn shapes and their commands; a subset is a number of images and a seed."""
+
+    config = ShapesConfig
+    limit_names = ("--limit", "--count")
+    subsets = ()  # nothing to read, so no --dataset
+    default_weights = {"train": "none", "evaluate": "last", "detect": "last", "splash": "last"}
+    class_names = ["BG", *KINDS]
+    PLANS = {"train": (2000, 1), "val": (50, 2), "evaluate": (50, 3), "detect": (6, 4)}
+
+    def load(self, args, subset):
+        """A prepared set of drawn images."""
+        count, seed = self.PLANS[subset]
+        dataset = ShapesDataset()
+        side = ShapesConfig.IMAGE_MAX_DIM
+        limited = args.limit if subset in ("evaluate", "detect") else None
+        dataset.load_shapes(limited or count, side, side, seed=seed)
+        dataset.prepare()
+        return dataset
+
+    def evaluate(self, args):
+        """The COCO numbers, and Matterport's mean of `utils.compute_ap` over the images."""
+        dataset = self.dataset_of(args, "evaluate")
+        return commands.evaluate(self.open_model(args), dataset, more=mean_ap)
+
+    def detect(self, args):
+        """As every sample in --image and --video; else drawn images, found beside the truth."""
+        if args.image or args.video:
+            return super().detect(args)
+        dataset = self.dataset_of(args, "detect")
+        images, results, truths = [], [], []
+        for image_id, image, result in commands.detections(self.open_model(args), dataset):
+            masks, class_ids = dataset.load_mask(image_id)
+            boxes = utils.extract_bboxes(masks)
+            truths.append({"rois": boxes, "masks": masks, "class_ids": class_ids})
+            images.append(image)
+            results.append(result)
+        figure = visualize.compare_figure(images, truths, results, dataset.class_names)
+        figure.savefig(args.output or "shapes.png", dpi=150)
+        print("Picture:", args.output or "shapes.png")
+        return args.output or "shapes.png"
 
 
-def train(args):
-    """All layers together, from random weights or from a file."""
-    config = ShapesConfig()
-    config.display()
-    model = modellib.MaskRCNN(mode="training", config=config, model_dir=args.logs)
-    if args.weights != "none":
-        path = model.find_last() if args.weights == "last" else args.weights
-        model.load_weights(path, by_name=True)
-    train_set, held_out = make_dataset(config, 2000, seed=1), make_dataset(config, 50, seed=2)
-    rate, epochs = config.LEARNING_RATE, args.epochs
-    model.train(train_set, held_out, learning_rate=rate, epochs=epochs, layers="all")
-    print("Weights:", model.find_last())
-
-
-def open_trained(args):
-    """An inference model with trained weights."""
-    model = modellib.MaskRCNN(mode="inference", config=InferenceConfig(), model_dir=args.logs)
-    path = model.find_last() if args.weights == "last" else args.weights
-    print("Weights:", path)
-    model.load_weights(path, by_name=True)
-    return model
-
-
-def evaluate(args):
-    """Mean of `utils.compute_ap` over images that were not trained on."""
-    model = open_trained(args)
-    dataset, scores = make_dataset(model.config, args.count or 50, seed=3), []
-    for image_id in dataset.image_ids:
-        image, _, class_ids, boxes, masks = modellib.load_image_gt(dataset, model.config, image_id)
-        r = model.detect([image], verbose=0)[0]
-        found = r["rois"], r["class_ids"], r["scores"], r["masks"]
-        average_precision, *_ = utils.compute_ap(boxes, class_ids, masks, *found)
+def mean_ap(truths, results):
+    """Prints and returns the mean over images of the AP at mask IoU 0.5."""
+    scores = []
+    for truth, result in zip(truths, results, strict=True):
+        average_precision, *_ = utils.compute_ap(
+            truth["rois"], truth["class_ids"], np.asarray(truth["masks"]), result["rois"],
+            result["class_ids"], result["scores"], np.asarray(result["masks"]))
         scores.append(average_precision)
     print(f"mean AP at mask IoU 0.5 over {len(scores)} images: {np.mean(scores):.3f}")
-
-
-def detect(args):
-    """A picture of detections beside the truth."""
-    model = open_trained(args)
-    dataset = make_dataset(model.config, args.count or 6, seed=4)
-    images = [dataset.load_image(image_id) for image_id in dataset.image_ids]
-    truths = []
-    for image_id in dataset.image_ids:
-        masks, class_ids = dataset.load_mask(image_id)
-        boxes = utils.extract_bboxes(masks)
-        truths.append({"rois": boxes, "masks": masks, "class_ids": class_ids})
-    results = model.detect(images)
-    figure = visualize.compare_figure(images, truths, results, dataset.class_names)
-    figure.savefig(args.output, dpi=150)
-    print("Picture:", args.output)
-
-
-def parse_arguments():
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Mask R-CNN on drawn shapes.")
-    parser.add_argument("command", choices=("train", "evaluate", "detect"))
-    parser.add_argument("--weights", help="a file, 'last', or for train 'none'")
-    parser.add_argument("--logs", default="logs", help="folder of logs and weights")
-    parser.add_argument("--epochs", type=int, default=10, help="counted from the very start")
-    parser.add_argument("--count", type=int, help="images to evaluate (50) or to draw (6)")
-    parser.add_argument("--output", default="shapes.png", help="the picture that detect writes")
-    args = parser.parse_args()
-    args.weights = args.weights or ("none" if args.command == "train" else "last")
-    return args
+    return {"mean_ap": float(np.mean(scores))}
 
 
 if __name__ == "__main__":
-    arguments = parse_arguments()
-    {"train": train, "evaluate": evaluate, "detect": detect}[arguments.command](arguments)
+    Shapes().main()

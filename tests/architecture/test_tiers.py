@@ -22,20 +22,27 @@ ROOT = [
     ["engine"],
     ["utils", "parallel_model", "model"],
     ["commands", "cli"],
+    ["__main__"],
 ]
 # Matterport's import paths: for scripts only, nothing inside uses them.
 SHIMS = {"utils", "parallel_model", "model"}
 
 ORDER = {
-    "geometry": ["boxes", "anchors", "resize", "masks", "molding"],
+    "geometry": ["boxes", "anchors", "resize", "masks", "polygons", "molding"],
     "evaluation": ["matching", "coco"],
     "data": ["image_files", "image_checks", "dataset", "findings", "shapes", "formats",
              "image_cache", "augmenters", "augmentation", "ground_truth",
-             "anchoring", "targets", "detection_targets", "check", "batches", "generator",
-             "training_feed", "imgaug_standin"],
+             "anchoring", "targets", "detection_targets", "check", "grouping", "batches",
+             "generator", "training_feed", "imgaug_standin"],
     "data/formats": ["paths", "coco_regions", "outline_regions", "file_regions", "annotated",
-                     "json_stream", "coco", "coco_writer", "via", "labelme", "yolo", "voc",
-                     "mask_folders", "detect", "loading"],
+                     "json_stream", "coco_files", "coco_checks", "coco_survey", "coco",
+                     "coco_writer", "shape_checks", "via_shapes",
+                     "via", "labelme_shapes", "labelme", "yolo_folders", "yolo",
+                     "voc_folders", "voc_xml", "voc", "mask_folders", "detect", "loading"],
+    "data/check": ["images", "objects", "frames", "anchor_advice", "statistics", "report",
+                   "cache", "progress", "checking"],
+    "cli": ["pages", "check"],
+    "data/augmenters": ["sample", "warp", "geometric", "colour", "copy_paste", "compose"],
     "data/imgaug_standin": ["core", "geometric", "colour", "meta", "augmenters"],
     "kernels": ["tensorflow_kernels"],
     "visualize": ["painting", "figure", "instances", "comparison", "proposals", "charts"],
@@ -43,11 +50,12 @@ ORDER = {
                "roi_align", "mask_targets", "detection_target", "detection"],
     "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
+    "commands": ["archives", "pictures", "scoring", "options", "sample"],
     "engine": ["atomic", "legacy_names", "legacy_h5", "weights_advice", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
-               "callbacks", "training", "inference", "inspection", "keras_models",
+               "callbacks", "faulty_images", "training", "inference", "inspection", "keras_models",
                "mask_rcnn"],
 }
 

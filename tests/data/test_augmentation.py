@@ -1,11 +1,18 @@
-"""Augmentation: register of image and mask, seeds, refusals; with the stand-in as imgaug."""
+"""Augmentation: register of image and mask, seeds, refusals, for every kind that is taken.
+
+imgaug is the stand-in, the real one too where it is installed; Albumentations only where it is.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from toy import ToyDataset, config_with, example
 
+from mrcnn.data import augmenters
 from mrcnn.data.augmentation import augment_image_and_mask
 from mrcnn.data.dataset import DataError
+from mrcnn.data.generator import data_generator
 from mrcnn.data.ground_truth import load_image_gt
 from mrcnn.data.imgaug_standin import augmenters as iaa
 from mrcnn.data.shapes import ShapesDataset
@@ -104,7 +111,7 @@ def test_callable():
     (lambda image, mask, rng: (image, mask[:-1]), "changed the mask from shape"),
     (lambda image, mask, rng: (image / 255.0, mask), "from uint8 to float64"),
     (lambda image, mask, rng: image, r"expected the answer \(image, mask\), received ndarray"),
-    ("fliplr", "expected an imgaug augmenter or a callable"),
+    ("fliplr", "expected an augmenter of mrcnn.augmenters, an Albu"),
 ])
 def test_refusals_name_the_image(augmentation, message):
     with pytest.raises(DataError, match=message) as caught:
@@ -119,3 +126,175 @@ def test_objects_moved_out_of_the_image_are_dropped():
     np.testing.assert_array_equal(class_ids, [2])
     np.testing.assert_array_equal(bbox, [[0, 5, 64, 39]])
     assert mask.shape == (64, 64, 1)
+
+
+# --- Albumentations ---------------------------------------------------------------------------
+def album():
+    return pytest.importorskip("albumentations")
+
+
+MOVING = {
+    "HorizontalFlip": lambda A: A.HorizontalFlip(p=1),
+    "VerticalFlip": lambda A: A.VerticalFlip(p=1),
+    "RandomRotate90": lambda A: A.RandomRotate90(p=1),
+    "Transpose": lambda A: A.Transpose(p=1),
+    "Affine": lambda A: A.Affine(rotate=(-40, 40), scale=(0.7, 1.3), shear=(-8, 8), p=1),
+    "Affine filled": lambda A: A.Affine(translate_px=(-30, 30), fill_mask=255, p=1),
+    "ShiftScaleRotate": lambda A: A.ShiftScaleRotate(p=1),
+    "ElasticTransform": lambda A: A.ElasticTransform(alpha=60, sigma=8, p=1),
+    "GridDistortion": lambda A: A.GridDistortion(p=1),
+    "OpticalDistortion": lambda A: A.OpticalDistortion(p=1),
+    "Perspective": lambda A: A.Perspective(p=1),
+    "RandomSizedCrop": lambda A: A.RandomSizedCrop((50, 90), size=(96, 96), p=1),
+    "Compose": lambda A: A.Compose([A.HorizontalFlip(p=0.5), A.Rotate(30, p=0.8),
+                                    A.RandomBrightnessContrast(0.1, 0.1, p=0.5)]),
+    "OneOf": lambda A: A.OneOf([A.HorizontalFlip(p=1), A.VerticalFlip(p=1), A.Rotate(30, p=1)],
+                               p=1),
+    "SomeOf": lambda A: A.Compose([A.SomeOf([A.HorizontalFlip(p=1), A.Transpose(p=1),
+                                             A.GaussianBlur(p=1)], n=2)]),
+}
+STILL = {
+    "RandomBrightnessContrast": lambda A: A.RandomBrightnessContrast(p=1),
+    "HueSaturationValue": lambda A: A.HueSaturationValue(p=1),
+    "GaussNoise": lambda A: A.GaussNoise(p=1),
+    "GaussianBlur": lambda A: A.GaussianBlur(p=1, sigma_limit=(2, 3)),
+    "CLAHE": lambda A: A.CLAHE(p=1),
+    "CoarseDropout": lambda A: A.CoarseDropout(fill=255, p=1),
+}
+
+
+@pytest.mark.filterwarnings("ignore:ShiftScaleRotate:UserWarning")
+@pytest.mark.parametrize("name", MOVING)
+def test_albumentations_moves_masks_with_the_image(name):
+    transform = MOVING[name](album())
+    image, mask = painted()
+    image.flags.writeable = mask.flags.writeable = False
+    moved_at_all = 0
+    for seed in range(6):
+        got, moved = augment_image_and_mask(transform, image, mask, np.random.default_rng(seed))
+        assert (got.shape, got.dtype, moved.shape, moved.dtype) == (
+            image.shape, np.uint8, mask.shape, bool)
+        shown = got.mean(axis=2) > 100
+        both = (shown & moved.any(axis=2)).sum() / (shown | moved.any(axis=2)).sum()
+        assert both > 0.95
+        moved_at_all += (moved != mask).any()
+    assert moved_at_all >= 3
+
+
+@pytest.mark.parametrize("name", STILL)
+def test_albumentations_colours_leave_masks_alone(name):
+    image, mask = painted()
+    image = image + np.arange(96, dtype=np.uint8)[:, None, None] // 3
+    got, moved = augment_image_and_mask(STILL[name](album()), image, mask,
+                                        np.random.default_rng(0))
+    assert (got != image).any()
+    np.testing.assert_array_equal(moved, mask)
+
+
+def test_albumentations_each_mask_its_own():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    for count in (0, 1, 11, 40):
+        mask = rng.uniform(size=(96, 96, count)) > 0.5
+        got, moved = augment_image_and_mask(album().Transpose(p=1), image, mask, rng)
+        np.testing.assert_array_equal(got, image.transpose(1, 0, 2))
+        np.testing.assert_array_equal(moved, mask.transpose(1, 0, 2))
+
+
+def test_albumentations_flips_are_independent_and_p_holds():
+    """One seed for all parts would make two flips always go together."""
+    A = album()
+    transform = A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)], p=0.9)
+    image, mask = painted()
+    image[:5, :5] = 255
+    outcomes = {"none": image, "x": image[:, ::-1], "y": image[::-1], "xy": image[::-1, ::-1]}
+    seen = dict.fromkeys(outcomes, 0)
+    for seed in range(400):
+        got, _ = augment_image_and_mask(transform, image, mask, np.random.default_rng(seed))
+        name, = (name for name, expected in outcomes.items() if (got == expected).all())
+        seen[name] += 1
+    assert 95 < seen["none"] < 165  # 0.1 + 0.9 / 4
+    assert all(60 < seen[name] < 125 for name in ("x", "y", "xy"))
+
+
+def test_albumentations_unseedable_is_refused():
+    old = type("Flip", (), {"__module__": "albumentations.core", "__call__": dict})()
+    with pytest.raises(TypeError, match="expected Albumentations 2 or later"):
+        augment_image_and_mask(old, *painted(), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda A: A.RandomCrop(32, 32), r"image from shape \(64, 64, 3\) to \(32, 32, 3\)"),
+    (lambda A: A.ToFloat(p=1), "from uint8 to float32"),
+])
+def test_albumentations_refusals(make, message):
+    with pytest.raises(DataError, match=message) as caught:
+        load_image_gt(ToyDataset(example()), config_with(), 0, augmentation=make(album()))
+    assert "image 0 (/toy/0.png)" in str(caught.value)
+
+
+# --- every kind -------------------------------------------------------------------------------
+def real_imgaug():
+    real = pytest.importorskip("imgaug.augmenters")
+    if "standin" in real.__file__:
+        pytest.skip("imgaug is not installed")
+    return real.Sequential([
+        real.Fliplr(0.5), real.Sometimes(0.7, real.Affine(rotate=(-30, 30))),
+        real.OneOf([real.Multiply((0.7, 1.3)), real.GaussianBlur((0, 2)), real.Flipud(1.0)]),
+        real.SomeOf((0, 2), [real.Add((-20, 20)), real.PerspectiveTransform((0.02, 0.1))])])
+
+
+def albumentations_pipeline():
+    A = album()
+    return A.Compose([A.HorizontalFlip(p=0.5), A.Affine(rotate=(-30, 30), p=0.7),
+                      A.OneOf([A.GaussNoise(p=1), A.ElasticTransform(p=1)], p=0.8),
+                      A.RandomBrightnessContrast(p=0.5)])
+
+
+EVERY_KIND = {"stand-in": PIPELINES["mixed"], "imgaug": real_imgaug,
+              "albumentations": albumentations_pipeline,
+              "built-in": lambda: augmenters.Compose([augmenters.standard(upright=False),
+                                                      augmenters.Rotate(20)])}
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_threads_share_one_augmentation(kind):
+    augmentation = EVERY_KIND[kind]()
+    image, mask = painted()
+    image = image + np.arange(96, dtype=np.uint8)[:, None, None] // 3
+    image.flags.writeable = mask.flags.writeable = False
+
+    def run(seed):
+        return augment_image_and_mask(augmentation, image, mask, np.random.default_rng(seed))
+
+    seeds = list(range(24)) * 3
+    expected = {seed: run(seed) for seed in range(24)}
+    assert len({one[0].tobytes() for one in expected.values()}) > 18
+    with ThreadPoolExecutor(8) as pool:
+        for seed, got in zip(seeds, pool.map(run, seeds), strict=True):
+            np.testing.assert_array_equal(got[0], expected[seed][0])
+            np.testing.assert_array_equal(got[1], expected[seed][1])
+
+
+FLIPS = {"stand-in": lambda: iaa.Fliplr(1.0), "albumentations": lambda: album().HorizontalFlip(p=1),
+         "built-in": lambda: augmenters.FlipLeftRight(1),
+         "callable": lambda: lambda image, mask, rng: (image[:, ::-1], mask[:, ::-1])}
+
+
+@pytest.mark.parametrize("kind", FLIPS)
+def test_no_augmentation_sources(kind):
+    dataset = ToyDataset(*[example(i) for i in range(4)])
+    dataset.add_class("plain", 1, "thing")
+    for i in (1, 3):
+        dataset.image_info[i]["source"] = "plain"
+    dataset.prepare()
+    feed = data_generator(dataset, config_with(NUM_CLASSES=5, USE_MINI_MASK=False),
+                          shuffle=False, augmentation=FLIPS[kind](),
+                          no_augmentation_sources=["plain"])
+    for i in range(4):
+        inputs = next(feed)[0]
+        image = inputs[0][0] + config_with().mean_pixel
+        expected = dataset.examples[i][0] if i % 2 else dataset.examples[i][0][:, ::-1]
+        np.testing.assert_allclose(image, expected, atol=1e-3)
+        mask = dataset.examples[i][1][..., 0]
+        np.testing.assert_array_equal(inputs[6][0, ..., 0], mask if i % 2 else mask[:, ::-1])

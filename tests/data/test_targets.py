@@ -8,6 +8,8 @@ from toy import config_with, rectangles
 from mrcnn.config import Config
 from mrcnn.data.anchoring import config_anchors, feature_shapes
 from mrcnn.data.detection_targets import build_detection_targets, generate_random_rois
+from mrcnn.data.formats.loading import load_dataset
+from mrcnn.data.ground_truth import load_image_gt
 from mrcnn.data.targets import build_rpn_targets
 from mrcnn.geometry.boxes import apply_box_deltas
 from mrcnn.geometry.masks import minimize_mask
@@ -81,6 +83,40 @@ def test_thinning_out():
         assert bbox.shape == (8, 4)
     np.testing.assert_array_equal(got[0][0], got[1][0])
     assert (got[0][0] != got[2][0]).any()
+
+
+@pytest.mark.parametrize("knobs", [
+    {}, {"RPN_ANCHOR_STRIDE": 2}, {"RPN_ANCHOR_RATIOS": [0.2, 3]},
+    {"COMPUTE_BACKBONE_SHAPE": lambda shape: [[9, 30], [8, 8], [4, 5], [2, 2], [1, 1]]},
+])
+def test_anchors_found_on_the_grid_are_those_found_by_looking_at_all(knobs):
+    """A copy of the anchors is an array like any other."""
+    config = config_with(RPN_TRAIN_ANCHORS_PER_IMAGE=40_000, IMAGE_MAX_DIM=256, IMAGE_MIN_DIM=256,
+                         RPN_ANCHOR_SCALES=(16, 32, 64, 128, 256), **knobs)
+    anchors = config_anchors(config, (256, 192))
+    rng = np.random.default_rng(2)
+    for turn in range(30):
+        corner = rng.integers(-20, 240, (5, 2))
+        side = np.exp(rng.uniform(0, 6, (5, 2))).astype(int) + 1
+        boxes = np.concatenate([corner, corner + side], axis=1)
+        class_ids = np.array([1, 2, 1, 1 if turn % 2 else -1, 3])
+        known = build_rpn_targets(None, anchors, class_ids, boxes, config)
+        given = build_rpn_targets(None, anchors.copy(), class_ids, boxes, config)
+        for a, b in zip(known, given, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert turn % 10 or (known[0] == 1).any()
+
+
+def test_positions_of_many_near_anchors_are_drawn_evenly():
+    config = config_with(RPN_TRAIN_ANCHORS_PER_IMAGE=64)
+    anchors = config_anchors(config, SHAPE)
+    none = np.zeros((0, 4), int)
+    drawn = sum((build_rpn_targets(SHAPE, anchors, none[:, 0], none, config,
+                                   np.random.default_rng(seed))[0] == -1).astype(int)
+                for seed in range(300))
+    expected = 300 * 64 / len(anchors)
+    assert abs(drawn[: len(anchors) // 2].mean() / expected - 1) < 0.05
+    assert drawn.max() < 5 * expected
 
 
 def test_global_seed_repeats():
@@ -246,6 +282,32 @@ def test_mini_masks_give_the_same_classes_and_boxes_and_nearly_the_same_masks():
     for i in range(3):
         np.testing.assert_array_equal(mini[i], full[i])
     np.testing.assert_allclose(mini[3], full[3], atol=GEOMETRY)
+
+
+def test_mini_masks_on_and_off_agree_on_real_objects(balloon_dir):
+    """What training reads, with USE_MINI_MASK and without: the same rois, nearly the same masks."""
+    dataset = load_dataset(balloon_dir / "val", format="via")
+    answers, overlaps = {}, []
+    for image_id in dataset.image_ids[:6]:
+        for mini in (False, True):
+            config = Config()
+            config.NUM_CLASSES, config.USE_MINI_MASK = 2, mini
+            image, meta, ids, boxes, masks = load_image_gt(dataset, config, image_id,
+                                                           use_mini_mask=mini)
+            rng = np.random.default_rng(int(image_id))
+            rois = generate_random_rois(image.shape, 300, ids, boxes, rng)
+            anchors = config_anchors(config, image.shape)
+            answers[mini] = (*build_rpn_targets(image.shape, anchors, ids, boxes, config, rng),
+                             *build_detection_targets(rois, ids, boxes, masks, config, rng))
+        for full, small in zip(answers[False][:-1], answers[True][:-1], strict=True):
+            np.testing.assert_array_equal(small, full)
+        class_ids, full, small = answers[True][3], answers[False][-1], answers[True][-1]
+        for row in np.flatnonzero(class_ids):
+            a, b = full[row, :, :, 1] > 0.5, small[row, :, :, 1] > 0.5
+            overlaps.append((a & b).sum() / max((a | b).sum(), 1))
+    assert len(overlaps) > 100
+    assert np.mean(overlaps) > 0.97
+    assert np.min(overlaps) > 0.9
 
 
 def test_too_little_background_is_repeated():

@@ -198,6 +198,21 @@ def test_extract_equals_loop(dtype):
     assert boxes.dtype == np.int32
 
 
+@pytest.mark.parametrize("width", [1, 8, 9, 31, 64, 101])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32])
+def test_extract_in_any_memory_order(width, dtype):
+    rng = np.random.default_rng(width)
+    mask = (rng.random((20, width, 4)) > 0.98).astype(dtype)
+    mask[:, :, 1] = 0
+    expected = slow_extract(mask)
+    planes = np.moveaxis(np.moveaxis(mask, -1, 0).copy(), 0, -1)
+    for given in (mask, planes, np.asfortranarray(mask), mask[:, :, :1], mask[:, :, ::-1][:, :, ::-1]):
+        np.testing.assert_array_equal(geometry.extract_bboxes(given),
+                                      expected[: given.shape[2]])
+    np.testing.assert_array_equal(geometry.extract_bboxes(planes[:, ::-1])[:, [0, 2]],
+                                  expected[:, [0, 2]])
+
+
 def test_extract_of_nothing():
     assert geometry.extract_bboxes(np.zeros((5, 5, 0), bool)).shape == (0, 4)
 

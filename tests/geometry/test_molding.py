@@ -140,3 +140,15 @@ def test_wrong_shapes_are_refused():
     unknown = np.array([[0, 0, 1, 1, 9, 0.5]] * 2)
     with pytest.raises(ValueError, match="expected class ids below 3.* received 9"):
         molding.unmold_detections(unknown, soft, *shapes)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7, 16, 17, 40])
+def test_mold_into_an_array_of_any_channels(channels):
+    rng = np.random.default_rng(channels)
+    image = rng.integers(0, 256, (9, 12, channels), np.uint8)[:, ::-1]
+    mean = rng.uniform(0, 255, channels)
+    batch = np.full((2, *image.shape), np.nan, np.float32)
+    answer = molding.mold_image(image, mean, batch[1])
+    assert np.shares_memory(answer, batch)
+    np.testing.assert_array_equal(batch[1], (image.astype(np.float64) - mean).astype(np.float32))
+    np.testing.assert_array_equal(molding.mold_image(image, mean[0])[..., 0], batch[1, ..., 0])

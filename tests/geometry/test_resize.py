@@ -11,6 +11,7 @@ from skimage import transform
 from tolerances import GEOMETRY
 
 from mrcnn.geometry import resize
+from mrcnn.geometry.boxes import extract_bboxes
 
 
 def noise(rng, shape, dtype):
@@ -66,6 +67,7 @@ def test_bilinear_is_scikit_image(dtype, channels, content):
 
 @pytest.mark.parametrize(("shape", "new_shape"), [
     ((480, 640, 3), (768, 1024)), ((1500, 1100, 3), (1024, 751)), ((1000, 900), (1024, 922)),
+    ((2048, 1536, 3), (1024, 768)), ((1366, 2048, 4), (683, 1024)), ((2019, 2048, 3), (1010, 1024)),
 ])
 def test_bilinear_is_scikit_image_at_full_size(shape, new_shape):
     image = noise(np.random.default_rng(3), shape, np.uint8)
@@ -89,6 +91,21 @@ def test_bilinear_keeps_a_broken_pixel_to_its_neighbours():
     resized = resize.resize_bilinear(image, (40, 40))
     np.testing.assert_array_equal(resized[12:], 1)
     assert np.isnan(resized).any()
+
+
+@pytest.mark.parametrize("lowest", [0, 40])
+@pytest.mark.parametrize("content", [noise, patches])
+@pytest.mark.parametrize(("old", "new"), [
+    ((64, 86), (32, 43)), ((2, 2), (1, 1)), ((66, 34), (33, 17)), ((30, 41), (60, 82)),
+    ((40, 25), (64, 40)), ((64, 40), (40, 25)), ((64, 33), (16, 33)), ((10, 16), (1280, 2048)),
+    ((96, 130), (48, 64)), ((64, 90), (64, 45)),
+])
+def test_ratios_that_float32_holds_are_scikit_image_too(old, new, content, lowest):
+    """Halves, doubles and the like take shorter ways; borders and the range stay as they are."""
+    for channels in ((), (3,), (5,)):
+        image = content(np.random.default_rng(9), (*old, *channels), np.uint8) // 2 + lowest
+        image = image.astype(np.uint8)
+        np.testing.assert_array_equal(resize.resize_bilinear(image, new), by_skimage(image, new))
 
 
 def test_bilinear_of_a_strided_view():
@@ -247,6 +264,26 @@ def test_mask_takes_the_place_of_its_object(arguments, count):
         drawn = result[:, :, 0] > 127
         shared, either = (resized[:, :, 0] & drawn).sum(), (resized[:, :, 0] | drawn).sum()
         assert shared / either > 0.95
+
+
+@pytest.mark.parametrize("scale", [1, 0.4, 1.7])
+@pytest.mark.parametrize("order", ["pixel after pixel", "mask after mask", "mirrored"])
+def test_masks_in_any_memory_order_with_padding_crop_and_boxes(order, scale):
+    rng = np.random.default_rng(7)
+    mask = np.zeros((40, 50, 5), bool)
+    for i in range(4):  # the last one stays empty
+        y, x = rng.integers(0, 20, 2)
+        mask[y : y + 20, x : x + 25, i] = rng.random((20, 25)) > 0.2
+    given = {"pixel after pixel": mask, "mirrored": mask[:, ::-1][:, ::-1].copy()[::-1][::-1],
+             "mask after mask": np.moveaxis(np.moveaxis(mask, -1, 0).copy(), 0, -1)}[order]
+    wanted = slow_zoom(mask, scale) if scale != 1 else mask
+    padding = [(3, 5), (0, 9), (0, 0)]
+    for boxes in (None, extract_bboxes(given)):
+        padded = resize.resize_mask(given, scale, padding, boxes=boxes)
+        np.testing.assert_array_equal(padded, np.pad(wanted, padding))
+        cut = resize.resize_mask(given, scale, None, crop=(2, 4, 11, 13), boxes=boxes)
+        np.testing.assert_array_equal(cut, wanted[2:13, 4:17])
+    assert padded[:, :, 0].flags.c_contiguous
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (0, 5, 1)])

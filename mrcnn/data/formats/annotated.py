@@ -16,11 +16,12 @@ from mrcnn.data.dataset import DataError, Dataset, image_label
 from mrcnn.data.findings import Finding
 from mrcnn.data.formats.coco_regions import Polygons, Rle
 from mrcnn.data.formats.file_regions import LabelFile, MaskFile
-from mrcnn.data.formats.outline_regions import Ellipse, Outline, Rectangle
+from mrcnn.data.formats.outline_regions import Ellipse, Group, Outline, Patch, Rectangle, Relative
 from mrcnn.data.image_files import read_image_size
 
 REGIONS = {region.KIND: region
-           for region in (Polygons, Rle, Outline, Rectangle, Ellipse, MaskFile, LabelFile)}
+           for region in (Polygons, Rle, Outline, Rectangle, Ellipse, Relative, Patch, Group,
+                          MaskFile, LabelFile)}
 
 
 @dataclass
@@ -52,6 +53,7 @@ class AnnotatedDataset(Dataset):
         dropped: image id -> number of instances left out because no pixel was theirs; filled
             while masks are loaded.
         left_out: class name -> number of instances not read because `classes` does not name it.
+        records: source -> what its annotation file says of the whole set, JSON only.
 
     Args:
         classes: names, in their order, of the only classes to read, or a Dataset that has
@@ -60,7 +62,7 @@ class AnnotatedDataset(Dataset):
 
     def __init__(self, classes=None):
         super().__init__()
-        self.findings, self.dropped, self.left_out = [], {}, Counter()
+        self.findings, self.dropped, self.left_out, self.records = [], {}, Counter(), {}
         self._aliases = {}  # (source, id there) -> class id here
         self._names = {}
         self._unclaimed = set()
@@ -161,15 +163,17 @@ class AnnotatedDataset(Dataset):
             DataError: neither says it.
         """
         info = self._info(image_id)
-        if "height" not in info:
+        if "height" in info:
+            return info["height"], info["width"]
+        if "read_size" not in info:  # apart from what the annotations say
             label = image_label(self, image_id)
             if info["path"] is None:
                 raise DataError(f"image {label}: there is no file that may be read")
             try:
-                info["height"], info["width"] = read_image_size(info["path"])
+                info["read_size"] = read_image_size(info["path"])
             except (OSError, ValueError) as error:
                 raise DataError(f"image {label}: {error}") from error
-        return info["height"], info["width"]
+        return info["read_size"]
 
     def instances(self, image_id):
         """The objects of an image, list of Instance, crowds and empty ones included."""
@@ -204,11 +208,20 @@ class AnnotatedDataset(Dataset):
 
 def packed(instances):
     """Instances as compressed JSON; None for none."""
-    rows = [[one.class_id, one.place, int(one.crowd), one.more, one.region.KIND,
-             one.region.as_json()] for one in instances]
-    if not rows:
-        return None
-    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 1)
+    return joined([row_of(instance) for instance in instances])
+
+
+def row_of(instance):
+    """One instance as bytes of JSON; `joined` makes of many what `unpacked` reads."""
+    region = instance.region
+    row = [instance.class_id, instance.place, int(instance.crowd), instance.more, region.KIND,
+           region.as_json()]
+    return json.dumps(row, separators=(",", ":")).encode()
+
+
+def joined(rows):
+    """Rows of `row_of` as `packed` has them; None for none."""
+    return zlib.compress(b"[" + b",".join(rows) + b"]", 1) if rows else None
 
 
 def unpacked(data):

@@ -60,6 +60,6 @@ def image_of_stem(folder, stem):
     for ending in IMAGE_ENDINGS:
         for spelled in (ending, ending.upper()):
             path = Path(folder, stem + spelled)
-            if path.is_file():
+            if os.path.isfile(path):
                 return path
     return None

@@ -9,7 +9,14 @@ from mrcnn.data.findings import ERRORS, WARNINGS, Finding
 from mrcnn.data.formats.annotated import REGIONS, AnnotatedDataset, Instance, packed, unpacked
 from mrcnn.data.formats.coco_regions import Polygons, Rle
 from mrcnn.data.formats.file_regions import MaskFile
-from mrcnn.data.formats.outline_regions import Ellipse, Outline, Rectangle
+from mrcnn.data.formats.outline_regions import (
+    Ellipse,
+    Group,
+    Outline,
+    Patch,
+    Rectangle,
+    Relative,
+)
 
 BOX = Rectangle(1, 2, 3, 4)
 
@@ -27,7 +34,8 @@ def one_image(regions, size=(10, 12), **more):
 @pytest.mark.parametrize("region", [
     Polygons([[0.1, 0.2, 5.3, 0.25, 1 / 3, 7]]), Rle([10, 12], [3, 4, 113]),
     Rle([10, 12], "abc"), Outline([1, 2.5, 1 / 7], [0, 4, 3]), BOX,
-    Ellipse(5.5, 5, 2, 3, 0.1), MaskFile("a.png"),
+    Ellipse(5.5, 5, 2, 3, 0.1), MaskFile("a.png"), Relative([0.1, 1 / 3, 0.5, 0.25, 1.0, 1.0]),
+    Patch(3, -4, "iVBORw0KGgo="), Group([Polygons([[0.1, 0, 5, 3, 7, 7]]), Ellipse(1, 2, 3, 4)]),
 ])
 def test_packing_loses_nothing(region):
     given = [Instance(7, region, "region 3", True, {"id": 12345678901, "bbox": [0.1, 2, 3, 4]})]

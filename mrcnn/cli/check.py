@@ -1,0 +1,128 @@
+"""`mrcnn check`: is this data set fit for training?"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Examples:
+  mrcnn check data/balloon             every subset of a folder, format recognised
+  mrcnn check data/balloon/train       one folder
+  mrcnn check labels.json --images jpg an annotation file, with its images elsewhere
+  mrcnn check data --subset val --json report.json
+  mrcnn check data --json - | jq .faulty_images
+
+\b
+Exit code:
+  0  clean        1  faults, or warnings with --strict
+  2  it cannot be read at all, or the command line is wrong
+"""
+STOPPED = 130  # what a shell expects after Ctrl-C
+
+
+@click.command(epilog=EPILOG, no_args_is_help=True)
+@click.argument("path", type=click.Path(exists=True))
+@click.option("--format", "format_", default="auto", metavar="NAME", show_default=True,
+              help="coco, via, voc, labelme, yolo or masks, where it is not recognised.")
+@click.option("--images", type=click.Path(exists=True, file_okay=False),
+              help="Folder of the images, where they lie away from the annotations.")
+@click.option("--subset", metavar="NAME", help="Only this one, such as train. Otherwise all.")
+@click.option("--json", "json_path", metavar="FILE",
+              help="Write the whole report as JSON; - writes it to the screen in place of text.")
+@click.option("--strict", is_flag=True, help="Warnings count as faults in the exit code.")
+@click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, metavar="N",
+              help="Findings listed of each kind. The JSON has all of them.")
+@click.option("--class-attribute", metavar="NAME",
+              help="VIA: the region attribute that holds the class.")
+@click.option("--image-size", type=click.IntRange(min=64), metavar="N",
+              help="Side of the images in the network (IMAGE_MAX_DIM), for the statistics.")
+@click.option("--max-workers", type=click.IntRange(min=1), metavar="N",
+              help="Threads. Otherwise as the machine has cores.")
+@click.option("--no-cache", is_flag=True, help="Look at everything again.")
+def check(path, format_, images, subset, json_path, strict, limit, image_size, max_workers,
+          no_cache, class_attribute):
+    """Looks a data set over: PATH is a folder or an annotation file.
+
+    Every image is decoded and every mask drawn. What would disturb a training is listed with
+    file and region: missing, damaged and misnamed images, sizes that disagree, empty boxes,
+    outlines without area, unknown classes, double ids. Below it come the statistics, with the
+    anchors that suit the objects.
+    """
+    options = {"class_attribute": class_attribute} if class_attribute else {}
+    settings = {"max_workers": max_workers, "cache": not no_cache, "images": images,
+                "format": format_, "config": _config(image_size), **options}
+    try:
+        reports = _reports(path, format_, images, subset, settings, limit, json_path != "-")
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+        sys.exit(STOPPED)
+    if json_path is not None:
+        _write_json(reports, json_path)
+    sys.exit(max(_exit_code(report, strict) for report in reports.values()))
+
+
+def _config(image_size):
+    """The default Config, at another image size where one is asked for."""
+    from mrcnn.config import Config
+
+    if image_size is None:
+        return Config()
+    if image_size % 64:
+        raise click.BadParameter(f"expected a multiple of 64, received {image_size}",
+                                 param_hint="--image-size")
+    sides = {"IMAGE_MIN_DIM": image_size, "IMAGE_MAX_DIM": image_size}
+    return type("CheckConfig", (Config,), sides)()
+
+
+def _reports(path, format_, images, subset, settings, limit, is_shown):
+    """Checks each subset in turn and prints its report: {subset or None: Report}."""
+    from mrcnn.cli.pages import show
+    from mrcnn.data.check.checking import check_dataset
+    from mrcnn.data.check.progress import progress_bar
+
+    reports = {}
+    for name in [subset] if subset else _subsets(path, format_, images):
+        with progress_bar(f"checking {name or Path(path).name}") as progress:
+            report = check_dataset(path, subset=name, progress=progress, **settings)
+        report.title += f" ({name})" if name else ""
+        report.shown = limit
+        if is_shown:
+            if reports:
+                click.echo()
+            show(report)
+        reports[name] = report
+    return reports
+
+
+def _subsets(path, format_, images):
+    """Names of the parts to check one by one; [None] for all at once."""
+    from mrcnn.data.dataset import DataError
+    from mrcnn.data.formats.detect import detect_format, subsets_of
+
+    try:
+        if (format_ if format_ != "auto" else detect_format(path)) == "voc":
+            return [None]  # its lists overlap: train, val and trainval
+        return subsets_of(path, format_, images) or [None]
+    except (DataError, OSError):
+        return [None]  # the check will say it
+
+
+def _write_json(reports, path):
+    """One report as it is, several under their names."""
+    dicts = {name or "all": report.as_dict() for name, report in reports.items()}
+    whole = next(iter(dicts.values())) if len(dicts) == 1 else {
+        "clean": all(report.clean for report in reports.values()), "subsets": dicts}
+    text = json.dumps(whole, indent=2)
+    if path == "-":
+        click.echo(text)
+        return
+    try:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _exit_code(report, strict):
+    return report.exit_code or int(strict and bool(report.warnings))

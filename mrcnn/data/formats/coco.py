@@ -1,0 +1,281 @@
+"""COCO: one JSON file with lists of images, annotations and categories.
+
+The file is walked three times, so that its lists may stand in any order and nothing of it is
+ever held whole: a survey that also finds every mistake in the JSON itself, then the images, then
+the annotations.
+"""
+
+import json
+import os
+import zlib
+from collections import defaultdict
+from pathlib import Path
+
+from mrcnn.data.dataset import DataError
+from mrcnn.data.formats import coco_checks as check
+from mrcnn.data.formats.annotated import Instance, joined, row_of
+from mrcnn.data.formats.coco_checks import EntryError
+from mrcnn.data.formats.coco_files import (
+    Listing,
+    annotation_file,
+    chosen_folder,
+    image_folders,
+    matches,
+    subsets,
+)
+from mrcnn.data.formats.coco_survey import survey_of
+from mrcnn.data.formats.json_stream import elements
+from mrcnn.data.formats.outline_regions import Rectangle
+from mrcnn.data.formats.paths import PathOutsideError, inside
+
+__all__ = ["matches", "read_coco", "subsets"]
+
+MOST_WAITING = 64 << 20  # bytes of instances that wait to be compressed
+
+
+def read_coco(dataset, path, images=None, subset=None, source="coco", class_ids=None,
+              class_map=None):
+    """Reads a COCO set into a dataset; `prepare()` is for the caller.
+
+    Args:
+        dataset: AnnotatedDataset.
+        path: the JSON file, or a folder, see `coco_files`.
+        images: folder of the images where they lie elsewhere.
+        subset: such as "train2017", where a folder has several.
+        source: name for what is read; two files with ids in common need two.
+        class_ids: category ids, in the order the classes shall have; only images with one of
+            these and only objects of these are read. None or empty: all, in the order of ids.
+        class_map: {category id or name: class name here}; categories of one class name are one
+            class.
+
+    Raises:
+        DataError: no COCO file, broken JSON, no images, or arguments that do not fit it.
+        FileNotFoundError: there is nothing at `path` or `images`.
+        ValueError: `class_map` holds something else than names.
+    """
+    class_map = class_map or {}
+    if not all(isinstance(name, str) for name in class_map.values()):
+        raise ValueError(f"class_map: expected class names as values, received {class_map!r}")
+    file = annotation_file(path, subset)
+    survey = survey_of(file, None if class_ids is None else list(class_ids) or None)
+    folders = image_folders(file, path, images)
+    reader = _Reader(dataset, file, source, survey)
+    reader.add_classes(class_map)
+    reader.add_images(_ImageFiles(folders, survey.names))
+    reader.add_annotations()
+
+
+class _ImageFiles:
+    """Finds the files of the images."""
+
+    def __init__(self, folders, names):
+        self.listing = Listing()
+        self.folders = folders
+        self.folder = Path(os.path.abspath(chosen_folder(folders, names, self.listing)))
+
+    def path(self, name):
+        """The path for a file name, or an EntryError where it may not be followed."""
+        try:
+            return inside(self.folder, name)
+        except PathOutsideError as error:
+            raise EntryError("path-outside", f"file_name: {error}") from None
+        except ValueError as error:
+            raise EntryError("annotation-invalid", f"file_name: {error}") from None
+
+    def check_exists(self, path):
+        """An EntryError where there is no such file."""
+        if not self.listing.has(path):
+            tried = ", ".join(map(str, self.folders))
+            raise EntryError("image-missing", f"no such file: {path} (images were looked for "
+                                              f"in {tried})")
+
+    def rest(self, record, path, size):
+        """What an image's record says beside id, path and size, as JSON."""
+        known = {"id"} if size is None else {"id", "height", "width"}
+        if path is not None and path.relative_to(self.folder).as_posix() == record["file_name"]:
+            known.add("file_name")
+        return json.dumps({key: value for key, value in record.items() if key not in known})
+
+
+class _Reader:
+    """The second and third walk."""
+
+    def __init__(self, dataset, file, source, survey):
+        self.dataset, self.file, self.source, self.survey = dataset, file, source, survey
+        self.names, self.classes = {}, {}  # category id -> name here, and class id or None
+        self.places = {}  # image id as text -> place in image_info
+        self.annotation_ids = set()
+        self.box_only = 0
+
+    def finding(self, fault, region, image=None):
+        """Notes an EntryError."""
+        self.dataset.add_finding(fault.kind, str(fault), self.file, region, image)
+
+    def add_classes(self, class_map):
+        """Adds the classes of the categories, in the order of their ids or of `class_ids`."""
+        records = self._categories(class_map)
+        order = self.survey.class_ids
+        if order is None:
+            order = sorted(records, key=lambda key: (isinstance(key, str), key))
+        unknown = [key for key in order if key not in records]
+        if unknown:
+            raise DataError(f"{self.file}: class_ids: expected some of {list(records)[:200]}, "
+                            f"received {unknown}")
+        own = {key: key for key in records}
+        for key in (own[key] for key in order):  # the file's number, whatever type the caller's
+            try:
+                self.classes[key] = self.dataset.class_for(self.source, key, self.names[key])
+            except ValueError as error:
+                raise DataError(f"{self.file}: {error}; give it another source") from None
+        kept = [records[key] for key in records if self.classes.get(key)]
+        known = self.dataset.records.setdefault(self.source,
+                                                dict(self.survey.others, categories=[]))
+        known["categories"] += [record for record in kept if record not in known["categories"]]
+
+    def _categories(self, class_map):
+        records = {}
+        for index, record in enumerate(self.survey.categories):
+            try:
+                key = check.identifier(check.entry(record).get("id"), "id")
+                name = check.category_name(record)
+                if key in records:
+                    raise EntryError("duplicate-id", f"category id {key!r} stands for "
+                                     f"{records[key]['name']!r} already, received {name!r}")
+            except EntryError as fault:
+                self.finding(fault, f"category entry {index}")
+            else:
+                records[key] = {**record, "id": key}
+                self.names[key] = class_map.get(key, class_map.get(name, name))
+        for key in set(class_map) - set(records) - {one["name"] for one in records.values()}:
+            self.dataset.add_finding("class-unused", f"class_map: there is no category {key!r}",
+                                     self.file)
+        return records
+
+    def add_images(self, files):
+        """Adds every image that is wanted, sound or not."""
+        self.dataset.records[self.source].setdefault("folder", str(files.folder))
+        taken = {str(info["id"]): place for place, info in enumerate(self.dataset.image_info)
+                 if info["source"] == self.source}
+        for index, record in elements(self.file, "images"):
+            place, region = len(self.dataset.image_info), f"image entry {index}"
+            try:
+                key = check.identifier(check.entry(record).get("id"), "id")
+            except EntryError as fault:
+                self.finding(fault, region, place)
+                self.dataset.add_annotated(self.source, f"{region} ({place})", None)
+                continue
+            region = f"image {key}"
+            if self.survey.class_ids is not None and str(key) not in self.survey.wanted:
+                continue
+            if str(key) in taken:
+                fault = EntryError("duplicate-id", "its id stands for two images; the second, "
+                                   f"{check.shown(record.get('file_name'))}, is left out")
+                self.finding(fault, region, taken[str(key)])
+                continue
+            self.places[str(key)] = taken[str(key)] = place
+            self._add_image(key, record, files, region)
+
+    def _add_image(self, key, record, files, region):
+        path, size, more = None, None, {}
+        place = len(self.dataset.image_info)
+        try:
+            path = files.path(record.get("file_name"))
+            files.check_exists(path)
+        except EntryError as fault:
+            self.finding(fault, region, place)
+        try:
+            size = check.image_size(record)
+            more = {"record": files.rest(record, path, size)}
+        except EntryError as fault:
+            self.finding(fault, region, place)
+        except RecursionError:
+            self.finding(check.TOO_DEEP, region, place)
+        self.dataset.add_annotated(self.source, key, path, (), *(size or (None, None)), **more)
+
+    def add_annotations(self):
+        """Adds the objects to their images."""
+        rows = _Rows()
+        for index, annotation in elements(self.file, "annotations"):
+            self._add_annotation(index, annotation, rows)
+        for place, packed in rows.joined():
+            self.dataset.image_info[place]["annotations"] = packed
+        if self.box_only:
+            self.dataset.add_finding("box-only", f"{self.box_only} annotations have a bbox but no "
+                                     "segmentation; the box serves as their mask", self.file)
+
+    def _add_annotation(self, index, annotation, rows):
+        region, place = f"annotation entry {index}", None
+        try:
+            check.entry(annotation)
+            place = self.places.get(check.id_text(annotation.get("image_id")))
+            if "id" in annotation:
+                region = f"annotation {check.identifier(annotation['id'], 'id')}"
+            instance = self._instance(annotation, region, place)
+            if instance is not None:
+                rows.add(place, row_of(instance))
+        except EntryError as fault:
+            self.finding(fault, region, place)
+        except RecursionError:
+            self.finding(check.TOO_DEEP, region, place)
+
+    def _instance(self, annotation, region, place):
+        """The Instance of an annotation, or None where it is not wanted; or an EntryError."""
+        category = annotation.get("category_id")
+        if place is None:
+            if self.survey.class_ids is not None and category not in self.survey.class_ids:
+                return None
+            raise EntryError("annotation-invalid", "image_id: expected the id of a listed image, "
+                             f"received {check.shown(annotation.get('image_id'))}")
+        category = check.identifier(category, "category_id")
+        if category not in self.names:
+            raise EntryError("class-unknown", f"category_id: expected one of "
+                             f"{check.shown(list(self.names))}, received {category!r}")
+        class_id = self.classes.get(category)
+        if class_id is None:
+            self.dataset.left_out[self.names[category]] += 1
+            return None
+        self._check_id_is_new(annotation)
+        covered = check.region(annotation, self._size(place))
+        more = check.extras(annotation)
+        if isinstance(covered, Rectangle):
+            self.box_only += 1
+            if "segmentation" in annotation:
+                more["segmentation"] = annotation["segmentation"]
+        info = self.dataset.class_info[class_id]
+        if (info["source"], info["id"]) != (self.source, category):
+            more["category_id"] = category
+        return Instance(class_id, covered, region, check.crowd(annotation), more)
+
+    def _check_id_is_new(self, annotation):
+        if "id" in annotation:
+            key = check.identifier(annotation["id"], "id")
+            if key in self.annotation_ids:
+                raise EntryError("duplicate-id", "its id stands for two annotations")
+            self.annotation_ids.add(key)
+
+    def _size(self, place):
+        info = self.dataset.image_info[place]
+        return (info["height"], info["width"]) if "height" in info else None
+
+
+class _Rows:
+    """Objects by image as they come in, in any order; compressed when many wait."""
+
+    def __init__(self):
+        self.waiting, self.size = defaultdict(list), 0
+        self.compressed = defaultdict(list)
+
+    def add(self, place, row):
+        """Adds one, as `row_of` makes it, to the image at `place`."""
+        self.waiting[place].append(row)
+        self.size += len(row)
+        if self.size > MOST_WAITING:
+            for place, rows in self.waiting.items():
+                self.compressed[place].append(zlib.compress(b",".join(rows), 1))
+            self.waiting, self.size = defaultdict(list), 0
+
+    def joined(self):
+        """Yields (place, packed objects) and forgets them."""
+        for place in sorted({*self.waiting, *self.compressed}):
+            rows = [zlib.decompress(part) for part in self.compressed.pop(place, ())]
+            yield place, joined(rows + self.waiting.pop(place, []))
