@@ -1,6 +1,6 @@
 """CPU time of the training loader beside a plain scikit-image one, stage by stage, in one run.
 
-    python benchmarks/loader.py ../shared/data/balloon/train
+    python benchmarks/loader.py ../shared/data/balloon/train --coco ../shared/data/coco_tiny
 
 Both read the same images in turn, batch 1, 1024 px, mini-masks and RPN targets, and what they
 answer is compared array by array. Then the throughput of 1, 2, ... threads, and what the image
@@ -184,24 +184,34 @@ def print_cache(dataset, config, count, plain_ms):
     config.IMAGE_CACHE_MB, config.IMAGE_CACHE_DIR = 0, None
 
 
-def padded_share(dataset, config):
-    """Share of the pixels of one pass of batches that is padding."""
+def padded_share(dataset, config, pictures):
+    """Share of the pixels of five passes of batches that is padding."""
     passes = Passes(dataset.image_ids, True, 0, grouping_of(dataset, config, config.BATCH_SIZE))
-    reader = ExampleReader(dataset, config)
-    sizes = {}
-    for image_id in dataset.image_ids:
-        window = reader.read(image_id, np.random.default_rng(0)).meta[7:11]
-        y1, x1, y2, x2 = window
-        sizes[image_id] = (y2 - y1) * (x2 - x1), (y2 + y1, x2 + x1)
-    used = made = 0
     size = config.BATCH_SIZE
-    for batch in range(len(sizes) // size):
-        row = [passes.order(number)[place] for number, place in
-               (passes.place(batch * size + i) for i in range(size))]
-        sides = np.ceil(np.max([sizes[image_id][1] for image_id in row], axis=0) / 64) * 64
-        used += sum(sizes[image_id][0] for image_id in row)
-        made += sides.prod() * size
+    used = made = 0
+    for batch in range(5 * len(pictures) // size):
+        places = [passes.place(batch * size + i) for i in range(size)]
+        row = [pictures[passes.order(number)[place]] for number, place in places]
+        used += sum(inside for _, inside in row)
+        made += size * np.max([shape for shape, _ in row], axis=0).prod()
     return 1 - used / made
+
+
+def print_grouping(folder):
+    """Padding of batches of four with and without GROUP_BY_ASPECT, "pad64"."""
+    dataset = load_dataset(folder, format="coco", subset="train2017")
+    config = type("Padded", (BalloonConfig,), {
+        "NUM_CLASSES": dataset.num_classes, "IMAGES_PER_GPU": 4, "IMAGE_MIN_DIM": 512,
+        "IMAGE_RESIZE_MODE": "pad64"})()
+    pictures = {}
+    for image_id in dataset.image_ids:
+        image, meta, *_ = ground_truth.load_image_gt(dataset, config, image_id)
+        y1, x1, y2, x2 = meta[7:11]
+        pictures[image_id] = image.shape[:2], (y2 - y1) * (x2 - x1)
+    shares = []
+    for config.GROUP_BY_ASPECT in (False, True):
+        shares.append(padded_share(dataset, config, pictures))
+    print(f"padding of batches of 4, pad64: {shares[0]:.1%}; with GROUP_BY_ASPECT {shares[1]:.1%}")
 
 
 def main():
@@ -210,6 +220,7 @@ def main():
     parser.add_argument("folder", type=Path, help="the train folder of the balloon set")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--coco", type=Path, help="a COCO folder, to see what grouping saves")
     args = parser.parse_args()
     config = BalloonConfig()
     dataset = load_dataset(args.folder, format="via")
@@ -227,6 +238,8 @@ def main():
     print()
     print_threads(ours, count, args.threads, args.rounds)
     print_cache(dataset, config, count, each[0])
+    if args.coco:
+        print_grouping(args.coco)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from mrcnn import __version__
 from mrcnn.cli.check import check
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("mrcnn", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mrcnn")
 def main():
     """Mask R-CNN for Keras 3: what can be done without writing a script.

@@ -8,9 +8,9 @@ import click
 
 EPILOG = """\b
 Examples:
-  mrcnn check data/balloon             every subset of a folder, format recognised
-  mrcnn check data/balloon/train       one folder
-  mrcnn check labels.json --images jpg an annotation file, with its images elsewhere
+  mrcnn check data/balloon               each subset, format recognised
+  mrcnn check data/balloon/train         one folder
+  mrcnn check labels.json --images jpg   annotations apart from the images
   mrcnn check data --subset val --json report.json
   mrcnn check data --json - | jq .faulty_images
 
@@ -58,6 +58,8 @@ def check(path, format_, images, subset, json_path, strict, limit, image_size, m
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
+    except ValueError as error:  # an unknown format, or an option that it has not
+        raise click.UsageError(str(error)) from error
     if json_path is not None:
         _write_json(reports, json_path)
     sys.exit(max(_exit_code(report, strict) for report in reports.values()))

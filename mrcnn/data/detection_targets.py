@@ -5,8 +5,8 @@ The model itself makes these targets inside its graph (`layers/detection_target`
 
 import numpy as np
 
+from mrcnn.geometry.bilinear import bilinear_float
 from mrcnn.geometry.boxes import box_refinement, compute_overlaps
-from mrcnn.geometry.resize import bilinear_float
 
 POSITIVE_FROM = 0.5  # IoU with an object
 AROUND_OBJECTS = 0.9  # share of the random rois that lie near an object

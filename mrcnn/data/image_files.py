@@ -1,4 +1,4 @@
-"""Reading image files: any number of channels, 8 and 16 bits and floats, always upright.
+"""Reading image files: any number of channels, 8 and 16 bits and floats, upright.
 
 What a file is, its first bytes say, not its ending: NumPy's `.npy`, TIFF (through tifffile, as
 many bands as there are), PNG of 16 bits (through OpenCV; Pillow would cut RGB to 8 bits), and
@@ -96,8 +96,7 @@ def _bands(path):
     if image.dtype == bool:
         image = image.astype(np.uint8) * 255
     image = image.astype(image.dtype.newbyteorder("="), copy=False)  # the bytes' order of here
-    if image.ndim == 2:
-        image = image[:, :, None]
+    image = image[:, :, None] if image.ndim == 2 else image
     if image.ndim != 3 or image.size == 0:
         raise ValueError(f"expected [H, W] or [H, W, C], received shape {image.shape}")
     return np.array(image) if isinstance(image, np.memmap) else np.ascontiguousarray(image)
@@ -119,8 +118,8 @@ def _check_pixels(height, width, size):
 
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and (height * width > 2 * most or size > 64 * most):
-        raise ValueError(f"{height} x {width} pixels of {size} bytes are more than {2 * most} "
-                         f"pixels or {64 * most} bytes{TRUST}")
+        raise ValueError(f"{height} x {width} pixels of {size} bytes are more than {2 * most} or "
+                         f"{64 * most}{TRUST}")
 
 
 # --- NumPy -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ keep many instances in memory. All resizing here equals scikit-image's bilinear 
 
 import numpy as np
 
-from mrcnn.geometry.resize import bilinear_float, bilinear_taps
+from mrcnn.geometry.bilinear import bilinear_float, bilinear_taps
 
 # Pixels that one matrix product of `compute_overlaps_masks` covers; sums stay exact in float32.
 _PIXELS_AT_ONCE = 1 << 18

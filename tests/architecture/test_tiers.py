@@ -28,7 +28,7 @@ ROOT = [
 SHIMS = {"utils", "parallel_model", "model"}
 
 ORDER = {
-    "geometry": ["boxes", "anchors", "resize", "masks", "polygons", "molding"],
+    "geometry": ["boxes", "anchors", "bilinear", "resize", "masks", "polygons", "molding"],
     "evaluation": ["matching", "coco"],
     "data": ["image_files", "image_checks", "dataset", "findings", "shapes", "formats",
              "image_cache", "augmenters", "augmentation", "ground_truth",

@@ -308,10 +308,11 @@ def test_more_bands_than_memory_are_refused(tmp_path):
         data[place + 8:place + 8 + size] = value.to_bytes(size, "little")
     (tmp_path / "a.tif").write_bytes(data)
     for read in (read_image, read_image_size):
-        with pytest.raises(ValueError, match="not a readable image file"):
+        with pytest.raises(ValueError, match="13000 x 13000 pixels of .* bytes are more than"):
             read(tmp_path / "a.tif")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("form", ["tif", "npy", "png16", "png", "jpg", "tif lzw"])
 def test_random_damage_is_a_value_error(tmp_path, form):
     path, random = tmp_path / f"a.{form[:3]}", np.random.default_rng(7)

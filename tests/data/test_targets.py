@@ -292,10 +292,10 @@ def test_mini_masks_on_and_off_agree_on_real_objects(balloon_dir):
         for mini in (False, True):
             config = Config()
             config.NUM_CLASSES, config.USE_MINI_MASK = 2, mini
-            image, meta, ids, boxes, masks = load_image_gt(dataset, config, image_id,
+            image, _, ids, boxes, masks = load_image_gt(dataset, config, image_id,
                                                            use_mini_mask=mini)
             rng = np.random.default_rng(int(image_id))
-            rois = generate_random_rois(image.shape, 300, ids, boxes, rng)
+            rois = generate_random_rois(image.shape, 3000, ids, boxes, rng)
             anchors = config_anchors(config, image.shape)
             answers[mini] = (*build_rpn_targets(image.shape, anchors, ids, boxes, config, rng),
                              *build_detection_targets(rois, ids, boxes, masks, config, rng))

@@ -206,7 +206,7 @@ def test_extract_in_any_memory_order(width, dtype):
     mask[:, :, 1] = 0
     expected = slow_extract(mask)
     planes = np.moveaxis(np.moveaxis(mask, -1, 0).copy(), 0, -1)
-    for given in (mask, planes, np.asfortranarray(mask), mask[:, :, :1], mask[:, :, ::-1][:, :, ::-1]):
+    for given in (mask, planes, np.asfortranarray(mask), mask[:, :, :1], planes[::-1][::-1]):
         np.testing.assert_array_equal(geometry.extract_bboxes(given),
                                       expected[: given.shape[2]])
     np.testing.assert_array_equal(geometry.extract_bboxes(planes[:, ::-1])[:, [0, 2]],

@@ -106,15 +106,15 @@ COCO_CATEGORIES = [{"id": i, "name": f"thing {i}", "supercategory": "thing"}
                    for i in range(1, 81)]
 
 
-def coco_json(images, categories=COCO_CATEGORIES):
+def coco_json(images, first_id=1, categories=COCO_CATEGORIES):
     """COCO's JSON of [(file name, masks)]; the category of an object is its number from 1."""
     rows, records = [], []
-    for i, (name, masks) in enumerate(images, 1):
+    for i, (name, masks) in enumerate(images, first_id):
         records.append({"id": i, "file_name": name, "height": masks.shape[0],
                         "width": masks.shape[1]})
         for k in range(masks.shape[2]):
             code = rle.encode(np.asfortranarray(masks[:, :, k].astype(np.uint8)))
-            rows.append({"id": len(rows) + 1, "image_id": i, "category_id": k + 1, "iscrowd": 0,
+            rows.append({"id": 100 * first_id + len(rows), "image_id": i, "category_id": k + 1, "iscrowd": 0,
                          "area": float(rle.area(code)), "bbox": rle.toBbox(code).tolist(),
                          "segmentation": {"size": code["size"], "counts": code["counts"].decode()}})
     return json.dumps({"images": records, "annotations": rows, "categories": list(categories)})
@@ -123,7 +123,7 @@ def coco_json(images, categories=COCO_CATEGORIES):
 def coco_folder(folder, parts, seed=2):
     """annotations/ and images of `parts`, (subset, year) each."""
     rng = np.random.default_rng(seed)
-    for subset, year in parts:
+    for number, (subset, year) in enumerate(parts):
         place = Path(folder, f"{'val' if 'val' in subset else subset}{year}")
         place.mkdir(parents=True, exist_ok=True)
         made = []
@@ -133,7 +133,8 @@ def coco_folder(folder, parts, seed=2):
             made.append((f"{subset}{i}.jpg", masks))
         annotations = Path(folder, "annotations")
         annotations.mkdir(exist_ok=True)
-        (annotations / f"instances_{subset}{year}.json").write_text(coco_json(made))
+        (annotations / f"instances_{subset}{year}.json").write_text(
+            coco_json(made, first_id=10 * number + 1))
     return Path(folder)
 
 

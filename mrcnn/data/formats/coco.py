@@ -7,9 +7,12 @@ the annotations.
 
 import json
 import os
-import zlib
-from collections import defaultdict
+from array import array
+from itertools import groupby
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+
+import numpy as np
 
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats import coco_checks as check
@@ -30,7 +33,7 @@ from mrcnn.data.formats.paths import PathOutsideError, inside
 
 __all__ = ["matches", "read_coco", "subsets"]
 
-MOST_WAITING = 64 << 20  # bytes of instances that wait to be compressed
+MOST_IN_MEMORY = 32 << 20  # bytes of objects; more wait in a temporary file to be sorted
 
 
 def read_coco(dataset, path, images=None, subset=None, source="coco", class_ids=None,
@@ -94,7 +97,8 @@ class _ImageFiles:
         known = {"id"} if size is None else {"id", "height", "width"}
         if path is not None and path.relative_to(self.folder).as_posix() == record["file_name"]:
             known.add("file_name")
-        return json.dumps({key: value for key, value in record.items() if key not in known})
+        rest = {key: value for key, value in record.items() if key not in known}
+        return json.dumps(check.flat(rest))
 
 
 class _Reader:
@@ -194,11 +198,13 @@ class _Reader:
 
     def add_annotations(self):
         """Adds the objects to their images."""
-        rows = _Rows()
-        for index, annotation in elements(self.file, "annotations"):
-            self._add_annotation(index, annotation, rows)
-        for place, packed in rows.joined():
-            self.dataset.image_info[place]["annotations"] = packed
+        with SpooledTemporaryFile(MOST_IN_MEMORY) as file:
+            rows = _Rows(file)
+            for index, annotation in elements(self.file, "annotations"):
+                self._add_annotation(index, annotation, rows)
+            self.annotation_ids.clear()
+            for place, packed in rows.joined():
+                self.dataset.image_info[place]["annotations"] = packed
         if self.box_only:
             self.dataset.add_finding("box-only", f"{self.box_only} annotations have a bbox but no "
                                      "segmentation; the box serves as their mask", self.file)
@@ -259,23 +265,24 @@ class _Reader:
 
 
 class _Rows:
-    """Objects by image as they come in, in any order; compressed when many wait."""
+    """Objects of all images as they come in, kept in a file until they can be sorted."""
 
-    def __init__(self):
-        self.waiting, self.size = defaultdict(list), 0
-        self.compressed = defaultdict(list)
+    def __init__(self, file):
+        self.file = file
+        self.places, self.ends = array("q"), array("q", [0])
 
     def add(self, place, row):
         """Adds one, as `row_of` makes it, to the image at `place`."""
-        self.waiting[place].append(row)
-        self.size += len(row)
-        if self.size > MOST_WAITING:
-            for place, rows in self.waiting.items():
-                self.compressed[place].append(zlib.compress(b",".join(rows), 1))
-            self.waiting, self.size = defaultdict(list), 0
+        self.file.write(row)
+        self.places.append(place)
+        self.ends.append(self.ends[-1] + len(row))
 
     def joined(self):
-        """Yields (place, packed objects) and forgets them."""
-        for place in sorted({*self.waiting, *self.compressed}):
-            rows = [zlib.decompress(part) for part in self.compressed.pop(place, ())]
-            yield place, joined(rows + self.waiting.pop(place, []))
+        """Yields (place, packed objects) for each image."""
+        order = np.argsort(np.array(self.places), kind="stable")
+        for place, group in groupby(order, key=self.places.__getitem__):
+            yield place, joined([self._row(index) for index in group])
+
+    def _row(self, index):
+        self.file.seek(self.ends[index])
+        return self.file.read(self.ends[index + 1] - self.ends[index])

@@ -11,6 +11,7 @@ FURTHEST = 1e9  # pixels; a coordinate beyond is no coordinate
 LARGEST_AREA = 1e18
 LEAST_AREA = 1e-6  # square pixels; points whose triangles all have less are on a line
 ROUNDING_PX, ROUNDING_SHARE = 2, 0.01  # this far outside an image is rounding
+DEEPEST = 50  # lists within lists that are kept
 OWN_KEYS = {"image_id", "category_id", "segmentation", "iscrowd"}
 
 
@@ -101,7 +102,23 @@ def extras(annotation):
     if area is not None and not (is_number(area, LARGEST_AREA) and area >= 0):
         raise EntryError("annotation-invalid", f"area: expected a number of at least 0, received "
                                                f"{shown(area)}")
-    return {key: value for key, value in annotation.items() if key not in OWN_KEYS}
+    return flat({key: value for key, value in annotation.items() if key not in OWN_KEYS})
+
+
+def flat(value):
+    """The value itself, where it is not nested so deeply that it cannot be kept."""
+    if is_deep(value):
+        raise TOO_DEEP
+    return value
+
+
+def is_deep(value, levels=DEEPEST):
+    """True where lists or objects stand in each other more than `levels` times."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(is_deep(one, levels - 1) for one in value)
 
 
 def box(annotation, size):

@@ -146,10 +146,10 @@ def test_only_given_classes_are_read_and_the_others_counted(tmp_path):
     np.testing.assert_array_equal(dataset.load_mask(0)[1], [1])
 
 
-def test_many_instances_are_compressed_on_the_way(tmp_path, monkeypatch):
+def test_many_objects_wait_in_a_file(tmp_path, monkeypatch):
     file = coco_sets.write(tmp_path)
     expected = read(file)
-    monkeypatch.setattr(coco, "MOST_WAITING", 100)
+    monkeypatch.setattr(coco, "MOST_IN_MEMORY", 100)
     found = read(file)
     for image_id in expected.image_ids:
         assert found.instances(image_id) == expected.instances(image_id)
@@ -305,6 +305,14 @@ def again(part, **values):
     return lambda tree: tree[part].append({**tree[part][0], **values})
 
 
+def deep(levels):
+    """A list in a list, and so on."""
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 NAN, INF = float("nan"), float("inf")
 # (change, kind, region, image, words of the message, objects read of the first image)
 FAULTS = {
@@ -399,6 +407,9 @@ FAULTS = {
     "RLE text odd": (rle("n0 \x7f"), "mask-invalid", "annotation 101", 0, "damaged", 1),
     "RLE text long": (rle("o" * 100 + "1"), "mask-invalid", "annotation 101", 0, "too large", 1),
     "RLE text not ASCII": (rle("n0\u20ac"), "mask-invalid", "annotation 101", 0, "ASCII", 1),
+    "deep": (annotation(extra=deep(100)), "annotation-invalid", "annotation 101", 0, "deeply", 1),
+    "very deep": (annotation(extra=deep(900)), "annotation-invalid", "annotation 101", 0, "dee", 1),
+    "deep image": (image(extra=deep(100)), "annotation-invalid", "image 7", 0, "deeply", 2),
     "RLE text empty": (rle(""), "mask-invalid", "annotation 101", 0, "received 0", 1),
 }
 
