@@ -10,6 +10,7 @@ cache and grouping by aspect ratio gain. CPU time is that of all threads of this
 import argparse
 import statistics
 import tempfile
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -151,22 +152,45 @@ def print_stages(ours, plain, count):
               f"{theirs * count / sum(other.values()):7.0%}")
 
 
-def throughput(ours, count, threads, passes=2):
-    """Images a second of some threads that read whole passes."""
+def thread_times():
+    """(wall, CPU, waiting for a core) seconds of this thread; Linux counts the last, else 0."""
+    try:
+        path = f"/proc/self/task/{threading.get_native_id()}/schedstat"
+        running, waiting = (int(part) / 1e9 for part in Path(path).read_text().split()[:2])
+    except OSError:
+        running, waiting = time.thread_time(), 0.0
+    return np.array([time.perf_counter(), running, waiting])
+
+
+def throughput(ours, count, threads):
+    """(images a second, speed-up on free cores) of threads that read a pass each.
+
+    On cores that other processes use too, only the second says how threads get along: a thread
+    that neither runs nor waits for a core waits for another thread.
+    """
+    def read(first):
+        start = thread_times()
+        for i in range(count):
+            ours((first + i) % count)
+        return thread_times() - start
+
     with ThreadPoolExecutor(threads) as pool:
         start = time.perf_counter()
-        list(pool.map(ours, [i % count for i in range(passes * count)]))
-        return passes * count / (time.perf_counter() - start)
+        spent = list(pool.map(read, [i * count // threads for i in range(threads)]))
+        wall = time.perf_counter() - start
+    return threads * count / wall, sum(cpu / (whole - waited) for whole, cpu, waited in spent)
 
 
 def print_threads(ours, count, most, rounds):
     """Images a second by number of threads, the numbers in turn, medians."""
     numbers = range(1, most + 1)
-    rates = [[throughput(ours, count, number) for number in numbers] for _ in range(rounds)]
-    medians = [statistics.median(column) for column in zip(*rates, strict=True)]
-    speedups = [statistics.median(row[i] / row[0] for row in rates) for i in range(most)]
-    for number, rate, speedup in zip(numbers, medians, speedups, strict=True):
-        print(f"{number} threads: {rate:6.1f} images/s, {speedup:.2f} x one thread")
+    runs = np.array([[throughput(ours, count, number) for number in numbers]
+                     for _ in range(rounds)])
+    for number in numbers:
+        rate, free = np.median(runs[:, number - 1], axis=0)
+        speedup = statistics.median(runs[:, number - 1, 0] / runs[:, 0, 0])
+        print(f"{number} threads: {rate:6.1f} images/s, {speedup:.2f} x one thread here, "
+              f"{free:.2f} x on free cores")
 
 
 def print_cache(dataset, config, count, plain_ms):

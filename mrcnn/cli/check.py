@@ -38,11 +38,13 @@ STOPPED = 130  # what a shell expects after Ctrl-C
               help="VIA: the region attribute that holds the class.")
 @click.option("--image-size", type=click.IntRange(min=64), metavar="N",
               help="Side of the images in the network (IMAGE_MAX_DIM), for the statistics.")
+@click.option("--channels", type=click.IntRange(min=1), metavar="N",
+              help="Channels that the images must have (IMAGE_CHANNEL_COUNT). Otherwise any.")
 @click.option("--max-workers", type=click.IntRange(min=1), metavar="N",
               help="Threads. Otherwise as the machine has cores.")
 @click.option("--no-cache", is_flag=True, help="Look at everything again.")
-def check(path, format_, images, subset, json_path, strict, limit, image_size, max_workers,
-          no_cache, class_attribute):
+def check(path, format_, images, subset, json_path, strict, limit, image_size, channels,
+          max_workers, no_cache, class_attribute):
     """Looks a data set over: PATH is a folder or an annotation file.
 
     Every image is decoded and every mask drawn. What would disturb a training is listed with
@@ -51,9 +53,9 @@ def check(path, format_, images, subset, json_path, strict, limit, image_size, m
     anchors that suit the objects.
     """
     options = {"class_attribute": class_attribute} if class_attribute else {}
-    settings = {"max_workers": max_workers, "cache": not no_cache, "images": images,
-                "format": format_, "config": _config(image_size), **options}
     try:
+        settings = {"max_workers": max_workers, "cache": not no_cache, "images": images,
+                    "format": format_, "config": _config(image_size, channels), **options}
         reports = _reports(path, format_, images, subset, settings, limit, json_path != "-")
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
@@ -65,17 +67,16 @@ def check(path, format_, images, subset, json_path, strict, limit, image_size, m
     sys.exit(max(_exit_code(report, strict) for report in reports.values()))
 
 
-def _config(image_size):
-    """The default Config, at another image size where one is asked for."""
+def _config(image_size, channels):
+    """The default Config with another image size or other channels; None where none are asked."""
+    if image_size is None and channels is None:
+        return None
     from mrcnn.config import Config
 
-    if image_size is None:
-        return Config()
-    if image_size % 64:
-        raise click.BadParameter(f"expected a multiple of 64, received {image_size}",
-                                 param_hint="--image-size")
-    sides = {"IMAGE_MIN_DIM": image_size, "IMAGE_MAX_DIM": image_size}
-    return type("CheckConfig", (Config,), sides)()
+    knobs = {} if channels is None else {"IMAGE_CHANNEL_COUNT": channels}
+    if image_size is not None:
+        knobs.update(IMAGE_MIN_DIM=image_size, IMAGE_MAX_DIM=image_size)
+    return type("CheckConfig", (Config,), knobs)()  # a ValueError where a knob cannot be so
 
 
 def _reports(path, format_, images, subset, settings, limit, is_shown):

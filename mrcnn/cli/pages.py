@@ -18,10 +18,13 @@ def show(report):
     console = Console(highlight=False, markup=False, emoji=False)
     colour = "green" if report.clean else "red"
     console.print(printable(f"{report.title}: {report.verdict()}"), style=f"bold {colour}")
-    if len(report.groups()) > 1:
-        console.print(_kinds(report))
-    for kind, meaning, findings in report.groups():
+    groups = report.groups()
+    if len(groups) > 1:
+        console.print(_kinds(groups))
+    for kind, meaning, findings in groups:
         heading, *lines = report.group_lines(kind, meaning, findings)
+        if len(groups) > 1:  # the table has said what it means
+            heading = heading.partition(":")[0]
         console.print(f"\n{heading}", style=_style(findings))
         for line in lines:
             console.print(Padding(line.strip(), (0, 0, 0, 2), expand=False))
@@ -45,13 +48,13 @@ def _style(findings):
     return "bold red" if findings[0].is_error else "bold yellow"
 
 
-def _kinds(report):
+def _kinds(groups):
     """A table with a row for each kind of finding."""
     from rich.table import Table
 
     table = Table("finding", "what it is")
     table.add_column("count", justify="right")
-    for kind, meaning, findings in report.groups():
+    for kind, meaning, findings in groups:
         table.add_row(kind, meaning, str(len(findings)), style=_style(findings).split()[1])
     return table
 

@@ -81,7 +81,7 @@ def splash_video(model, path):
 
 
 def paint_detections(image, result, class_names):
-    """A picture of an image with mask, box, class and score of every instance.
+    """A picture of an image with mask and box of every instance, class and score where they fit.
 
     Args:
         image: [H, W, C]; see `painting.to_rgb`.
@@ -105,12 +105,17 @@ def paint_detections(image, result, class_names):
 
 
 def _write_label(canvas, text, box, tint):
-    """Black text on the colour of its instance, above the box or at the image's upper edge."""
+    """Black text on the colour of its instance, above the box or at the image's upper edge.
+
+    Left out where it would be twice as wide as the box: it would hide the neighbours.
+    """
     import cv2
 
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, min(max(min(canvas.shape[:2]) / 1200, 0.35), 1.5)
     thick = 2 if scale > 1 else 1
     (width, height), below = cv2.getTextSize(text, font, scale, thick)
+    if width > 2 * (box[3] - box[1]):
+        return
     left = int(min(max(box[1], 0), max(canvas.shape[1] - width, 0)))
     base = int(max(box[0] - below, height + 1))
     cv2.rectangle(canvas, (left, base - height - 1), (left + width, base + below - 1), tint, -1)

@@ -43,6 +43,7 @@ class CocoConfig(Config):
     NAME = "coco"
     IMAGES_PER_GPU = 2
     NUM_CLASSES = 1 + 80
+    FAULTY_IMAGES = "skip"  # published as it is: a few bad entries should not stop it
     STAGES = (("heads", 40, 1.0), ("4+", 120, 1.0), ("all", 160, 0.1))
 
 

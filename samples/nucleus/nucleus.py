@@ -133,7 +133,7 @@ class Nucleus(commands.Sample):
         args.output = args.output or self.results_folder(args)
         self.lines = []
         folder = super().detect(args)
-        if self.lines:
+        if not (args.image or args.video):
             path = os.path.join(folder, "submit.csv")
             with open(path, "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([("ImageId", "EncodedPixels"), *self.lines])

@@ -39,6 +39,7 @@ class VocConfig(Config):
     NAME = "voc"
     IMAGES_PER_GPU = 2
     NUM_CLASSES = 1 + len(CLASSES)
+    FAULTY_IMAGES = "skip"  # published as it is: a few bad entries should not stop it
     STEPS_PER_EPOCH = 732  # the 1,464 images of train in 2012, once
     VALIDATION_STEPS = 50
     STAGES = (("heads", 10, 1.0), ("4+", 25, 1.0), ("all", 35, 0.1))

@@ -114,8 +114,9 @@ def coco_json(images, first_id=1, categories=COCO_CATEGORIES):
                         "width": masks.shape[1]})
         for k in range(masks.shape[2]):
             code = rle.encode(np.asfortranarray(masks[:, :, k].astype(np.uint8)))
-            rows.append({"id": 100 * first_id + len(rows), "image_id": i, "category_id": k + 1, "iscrowd": 0,
-                         "area": float(rle.area(code)), "bbox": rle.toBbox(code).tolist(),
+            rows.append({"id": 100 * first_id + len(rows), "image_id": i, "category_id": k + 1,
+                         "iscrowd": 0, "area": float(rle.area(code)),
+                         "bbox": rle.toBbox(code).tolist(),
                          "segmentation": {"size": code["size"], "counts": code["counts"].decode()}})
     return json.dumps({"images": records, "annotations": rows, "categories": list(categories)})
 

@@ -14,6 +14,8 @@ import tensorflow as tf
 from PIL import Image
 
 from mrcnn.commands.sample import stages_up_to
+from mrcnn.engine.weights import save_weights
+from mrcnn.model import MaskRCNN
 
 SAMPLES = {"shapes": "Shapes", "balloon": "Balloon", "coco": "Coco", "nucleus": "Nucleus",
            "voc": "Voc"}
@@ -170,15 +172,16 @@ def test_bad_data_end_in_one_line(tmp_path):
 
 
 def test_a_script_in_a_process_of_its_own(tmp_path):
-    made.nucleus_folder(tmp_path / "data")
-    command = [sys.executable, str(made.ROOT / "samples/nucleus/nucleus.py"), "train", "--small",
-               f"--dataset={tmp_path}/data", "--weights=none", "--epochs=1", "--steps=1"]
+    config = made.script("voc").SmallVocConfig()
+    save_weights(MaskRCNN("inference", config, str(tmp_path)).keras_model, tmp_path / "w.h5")
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "a.png")
+    command = [sys.executable, str(made.ROOT / "samples/voc/voc.py"), "--command", "splash",
+               "--small", "--weights=w.h5", "--image=a.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400,
                           env={**os.environ, "PYTHONPATH": str(made.ROOT)}, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    last = done.stdout.strip().splitlines()[-1]
-    assert last.startswith("Weights: logs/nucleus_small") and last.endswith("_0001.h5")
-    assert (tmp_path / last.removeprefix("Weights: ")).is_file()
+    assert done.stdout.strip().splitlines()[-1].endswith("instances, written to segment_a.png")
+    assert Image.open(tmp_path / "segment_a.png").size == (64, 48)
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [

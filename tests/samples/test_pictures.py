@@ -176,3 +176,13 @@ def test_paint_detections():
     nothing = {"rois": np.zeros((0, 4)), "class_ids": [], "scores": [],
                "masks": np.zeros((120, 160, 0))}
     np.testing.assert_array_equal(pictures.paint_detections(image, nothing, ["BG"]), image)
+
+
+@pytest.mark.parametrize(("width", "is_labelled"), [(20, False), (100, True)])
+def test_a_label_stands_where_its_box_has_room(width, is_labelled):
+    image = np.full((80, 160, 3), 90, np.uint8)
+    masks = np.zeros((80, 160, 1), bool)
+    result = {"rois": np.array([[40, 30, 70, 30 + width]]), "class_ids": [1], "scores": [0.9],
+              "masks": masks}
+    painted = pictures.paint_detections(image, result, ["BG", "square"])
+    assert (painted[:38] != 90).any() == is_labelled

@@ -172,11 +172,11 @@ def _moved(scales, log_size):
 
 
 def _distinct(scales):
-    """Whole, ascending, each above the one before."""
-    whole = np.maximum(np.rint(np.sort(scales)).astype(int), 1)
+    """Whole, ascending, each a tenth or more above the one before."""
+    whole = np.maximum(np.rint(np.sort(scales)), 1).astype(int).tolist()
     for i in range(1, len(whole)):
-        whole[i] = max(whole[i], whole[i - 1] + 1)
-    return whole.tolist()
+        whole[i] = max(whole[i], whole[i - 1] + max(1, round(whole[i - 1] / 10)))
+    return whole
 
 
 def _different(ratios):

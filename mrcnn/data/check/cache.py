@@ -19,7 +19,7 @@ VERSION = 1  # of what a check looks at: a new one makes all earlier results unk
 KEPT = 64  # results kept; beyond, the oldest go
 KNOBS = ("IMAGE_RESIZE_MODE", "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "IMAGE_MIN_SCALE",
          "RPN_ANCHOR_SCALES", "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_STRIDE", "BACKBONE_STRIDES",
-         "MAX_GT_INSTANCES", "IMAGE_CHANNEL_COUNT", "BACKBONE_SHAPES")
+         "MAX_GT_INSTANCES", "BACKBONE_SHAPES")
 
 
 def cache_folder():
@@ -41,17 +41,24 @@ def can_be_cached(dataset, config):
     return same and config.COMPUTE_BACKBONE_SHAPE is None
 
 
-def fingerprint(dataset, config):
-    """A text that is equal only where a check would answer the same."""
+def fingerprint(dataset, config, channels):
+    """A text that is equal only where a check would answer the same.
+
+    Args:
+        dataset: AnnotatedDataset.
+        config: Config of the statistics.
+        channels: what the images must have, None for anything.
+    """
     digest = hashlib.blake2b(digest_size=20)
     knobs = {knob: str(getattr(config, knob)) for knob in KNOBS}
     classes = [str(info["name"]) for info in dataset.class_info]
     found = [finding.as_dict() for finding in dataset.findings]
-    _feed(digest, VERSION, knobs, classes, found, dataset.left_out)
+    _feed(digest, VERSION, knobs, channels, classes, found, dataset.left_out)
     for info in dataset.image_info:
         annotations = info.get("annotations") or b""
         _feed(digest, info["source"], str(info["id"]), str(info["path"]), info.get("height"),
-              info.get("width"), info.get("label_image"), len(annotations))
+              info.get("width"), info.get("label_image"),
+              info.get("annotation_file"), len(annotations))
         digest.update(annotations)
         for path in (info["path"], *_other_files(info.get("label_image"), annotations)):
             _feed(digest, str(path), _state(path))

@@ -31,8 +31,9 @@ def check_dataset(dataset, max_workers=None, progress=None, cache=True, config=N
         cache: look up and keep the result in the user's cache folder (MRCNN_CACHE, or the
             system's). Only for an AnnotatedDataset or a path: what code of a script's own
             answers is looked at each time.
-        config: Config whose image size and anchors the statistics are for; None for the
-            defaults.
+        config: Config whose image size and anchors the statistics are for, and whose
+            IMAGE_CHANNEL_COUNT the images must suit; None for the defaults, and images of any
+            channels.
         format: see `load_dataset`, as for the arguments below; only for a path.
         images: the folder of the images, where they lie elsewhere.
         subset: such as "train".
@@ -48,6 +49,7 @@ def check_dataset(dataset, max_workers=None, progress=None, cache=True, config=N
     """
     if max_workers is not None and max_workers < 1:
         raise ValueError(f"max_workers: expected at least 1, received {max_workers}")
+    channels = None if config is None else int(config.IMAGE_CHANNEL_COUNT)
     config = Config() if config is None else config
     title, root = "data set", None
     if isinstance(dataset, (str, os.PathLike, list, tuple)):
@@ -58,7 +60,16 @@ def check_dataset(dataset, max_workers=None, progress=None, cache=True, config=N
         except (DataError, OSError) as error:
             return Report(title, [_unreadable(dataset, error)], None, root)
     _check_dataset_object(dataset)
-    return _cached(dataset, title, root, max_workers, progress, cache, config)
+    key = None
+    if cache and results.can_be_cached(dataset, config):
+        key = results.fingerprint(dataset, config, channels)
+        found = _stored(key, title, root)
+        if found is not None:
+            return found
+    report = _checked(dataset, title, root, max_workers, progress, config, channels)
+    if key is not None:
+        results.store(key, report.as_dict())
+    return report
 
 
 def _title(path):
@@ -89,24 +100,17 @@ def _check_dataset_object(dataset):
         raise ValueError("dataset: call prepare() first: it has no ids yet")
 
 
-def _cached(dataset, title, root, max_workers, progress, cache, config):
-    """The result of an earlier check of the very same, or that of a new one."""
-    cache = cache and results.can_be_cached(dataset, config)
-    key = results.fingerprint(dataset, config) if cache else None
-    if cache:
-        try:
-            report = Report.from_dict(results.stored(key))
-            report.title, report.root = title, root
-            return report
-        except (TypeError, KeyError, ValueError, AttributeError):
-            pass  # none there, or not what `store` writes
-    report = _checked(dataset, title, root, max_workers, progress, config)
-    if cache:
-        results.store(key, report.as_dict())
+def _stored(key, title, root):
+    """The Report of an earlier check, None where there is none that can be used."""
+    try:
+        report = Report.from_dict(results.stored(key))
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+    report.title, report.root = title, root
     return report
 
 
-def _checked(dataset, title, root, max_workers, progress, config):
+def _checked(dataset, title, root, max_workers, progress, config, channels):
     findings = list(getattr(dataset, "findings", ()))
     told = {}
     for finding in findings:
@@ -114,7 +118,7 @@ def _checked(dataset, title, root, max_workers, progress, config):
     tally, ids = Tally(config), range(len(dataset.image_info))
 
     def check(image_id):
-        return check_one(dataset, image_id, told.get(image_id, frozenset()))
+        return check_one(dataset, image_id, told.get(image_id, frozenset()), channels)
 
     with closing(in_threads(check, ids, max_workers)) as answers:
         for image_id, (size, objects, found) in enumerate(answers):
@@ -148,20 +152,21 @@ def in_threads(function, values, max_workers=None):
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def check_one(dataset, image_id, told):
+def check_one(dataset, image_id, told, channels=None):
     """Looks at one image and its objects.
 
     Args:
         dataset: a prepared Dataset.
         image_id: its id.
         told: the kinds of findings that there are on this image already.
+        channels: the number that the network takes; None leaves it unchecked.
 
     Returns:
         (size, objects, findings): (height, width) or None, an Objects, a list of Finding.
     """
     info = dataset.image_info[image_id]
     path = str(info.get("path") or f"{info.get('source', '?')}.{info.get('id', '?')}")
-    size, faults = check_image(dataset, image_id, told)
+    size, faults = check_image(dataset, image_id, told, channels)
     findings = [Finding(kind, message, path, "", image_id) for kind, message in faults]
     objects = Objects.of([])
     if size is not None:

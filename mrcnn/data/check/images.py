@@ -7,6 +7,8 @@ Other files are read as training reads them.
 import os
 
 from mrcnn.data.dataset import Dataset
+from mrcnn.data.findings import ERRORS
+from mrcnn.data.image_checks import check_image as check_channels
 from mrcnn.data.image_files import EXIF_ORIENTATION
 
 JPEG = ("JPEG", "MPO")
@@ -14,12 +16,13 @@ KNOWN_BY_READERS = {"image-missing", "image-unreadable", "path-outside"}
 MOST_UNSEEN_PIXELS = 2**26  # masks are drawn at a size that no file confirms up to here
 
 
-def upright_size(dataset, image_id):
+def upright_size(dataset, image_id, channels=None):
     """Reads an image to its end.
 
     Args:
         dataset: a prepared Dataset.
         image_id: its id.
+        channels: the number that the network takes; None leaves it unchecked.
 
     Returns:
         ((height, width) as training sees it, True where EXIF turned the stored pixels on their
@@ -29,13 +32,21 @@ def upright_size(dataset, image_id):
         Exception: whatever the image raises: it cannot be read.
     """
     path = dataset.image_info[image_id].get("path")
-    if path and type(dataset).load_image is Dataset.load_image:
+    if path and _reads_files(dataset):
         if os.path.isfile(path) and os.path.getsize(path) == 0:
             raise ValueError("the file is empty (0 bytes)")
-        size = _jpeg_size(path)
+        size = _jpeg_size(path) if channels in (None, 3) else None
         if size is not None:
             return size
-    return tuple(dataset.load_image(image_id).shape[:2]), False
+    if channels is None:
+        return tuple(dataset.load_image(image_id).shape[:2]), False
+    image = check_channels(dataset.load_image_as(image_id, channels), channels, "image")
+    return tuple(image.shape[:2]), False
+
+
+def _reads_files(dataset):
+    """False where a script's own `load_image` decides what an image is."""
+    return type(dataset).load_image is Dataset.load_image
 
 
 def _jpeg_size(path):
@@ -65,21 +76,25 @@ def annotated_size(info):
     return int(info["height"]), int(info["width"])
 
 
-def check_image(dataset, image_id, told):
+def check_image(dataset, image_id, told, channels=None):
     """Looks at one image.
 
     Args:
         dataset: a prepared Dataset.
         image_id: its id.
         told: the kinds of findings that there are on this image already.
+        channels: see `upright_size`.
 
     Returns:
         (size, faults): the (height, width) to draw its objects at, None where nothing says it;
         and a list of (kind, message).
     """
     said = annotated_size(dataset.image_info[image_id])
+    if not dataset.image_info[image_id].get("path") and _reads_files(dataset):
+        missing = ("image-missing", "the annotations name no file for it")
+        return _sane(said), [] if told & ERRORS.keys() else [missing]
     try:
-        size, turned = upright_size(dataset, image_id)
+        size, turned = upright_size(dataset, image_id, channels)
     except Exception as error:
         faults = [] if told & KNOWN_BY_READERS else [_unreadable(error)]
         return _sane(said), faults

@@ -193,8 +193,9 @@ class _Reader:
         except EntryError as fault:
             self.finding(fault, region, place)
         except RecursionError:
-            self.finding(check.TOO_DEEP, region, place)
-        self.dataset.add_annotated(self.source, key, path, (), *(size or (None, None)), **more)
+            self.finding(check.too_deep(), region, place)
+        self.dataset.add_annotated(self.source, key, path, (), *(size or (None, None)),
+                                   annotation_file=str(self.file), **more)
 
     def add_annotations(self):
         """Adds the objects to their images."""
@@ -222,7 +223,7 @@ class _Reader:
         except EntryError as fault:
             self.finding(fault, region, place)
         except RecursionError:
-            self.finding(check.TOO_DEEP, region, place)
+            self.finding(check.too_deep(), region, place)
 
     def _instance(self, annotation, region, place):
         """The Instance of an annotation, or None where it is not wanted; or an EntryError."""

@@ -23,7 +23,9 @@ class EntryError(Exception):
         self.kind = kind
 
 
-TOO_DEEP = EntryError("annotation-invalid", "lists or objects nested too deeply")
+def too_deep():
+    """The EntryError for lists in lists in lists."""
+    return EntryError("annotation-invalid", "lists or objects nested too deeply")
 
 
 def shown(value):
@@ -108,7 +110,7 @@ def extras(annotation):
 def flat(value):
     """The value itself, where it is not nested so deeply that it cannot be kept."""
     if is_deep(value):
-        raise TOO_DEEP
+        raise too_deep()
     return value
 
 

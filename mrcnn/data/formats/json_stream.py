@@ -164,13 +164,13 @@ class _Text:
                 if self.ended or end < len(self.text) - TAIL:
                     self.cursor = end
                     return value
-            self.more(max(CHUNK, 2 * len(self.text)))
+            self.more(2 * (len(self.text) - self.cursor))
 
-    def more(self, size=CHUNK):
-        """Forgets what lies before the cursor and reads on."""
+    def more(self, least=0):
+        """Forgets what lies before the cursor and reads on, `least` bytes or a CHUNK."""
         self.line, self.column = self.position(self.cursor)
         rest, self.cursor = self.text[self.cursor:], 0
-        data = self.file.read(size)
+        data = self.file.read(max(CHUNK, least))
         self.ended = not data
         try:
             self.text = rest + self.decoder.decode(data, final=self.ended)

@@ -108,7 +108,7 @@ class _Reader:
         """The arguments of `add_annotated` for one file; whatever is wrong becomes a finding."""
         self.place += 1
         row = {"image_id": file.relative_to(self.root).with_suffix("").as_posix(), "path": None,
-               "objects": None, "height": None, "width": None}
+               "objects": None, "height": None, "width": None, "annotation_file": str(file)}
         try:
             data = read_json(file)
             if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):

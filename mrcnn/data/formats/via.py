@@ -208,7 +208,8 @@ class _Reader:
                 self.dataset.left_out[name] += 1
             else:
                 instances.append(Instance(ids[name], region, where))
-        self.dataset.add_annotated(self.source, image_id, path, instances)
+        self.dataset.add_annotated(self.source, image_id, path, instances,
+                                   annotation_file=str(self.file))
 
     def _unused(self, key):
         while key in self.seen:

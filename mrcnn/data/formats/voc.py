@@ -148,7 +148,8 @@ class _Reader:
             path = self.folders.images / f"{stem}.jpg"
         height, width = size or (None, None)
         self.used.add(path)
-        self.dataset.add_annotated(self.source, stem, path, instances, height, width, **more)
+        self.dataset.add_annotated(self.source, stem, path, instances, height, width,
+                                   annotation_file=str(file), **more)
         if path is not None and not os.path.isfile(path):
             faults.append((ShapeError("image-missing", f"no such file: {path}"), ""))
         for fault, region in faults:

@@ -160,7 +160,8 @@ class _Reader:
                 self.dataset.left_out[names[number]] += 1
             else:
                 instances.append(Instance(ids[number], region, f"line {line}"))
-        self.dataset.add_annotated(self.source, image_id, path, instances)
+        self.dataset.add_annotated(self.source, image_id, path, instances,
+                                   annotation_file=None if file is None else str(file))
 
     def _lines(self, file, names):
         """The objects of a label file as (line, (class number, region)), and its faults."""

@@ -81,6 +81,7 @@ def test_what_the_reader_told_is_not_told_twice(tmp_path):
     dataset.add_finding("path-outside", "../a.jpg", "a.json", "image 1", 0)
     dataset.add_finding("image-missing", "no.jpg", "a.json", "image 2", 1)
     assert kinds_of(dataset) == [(0, "path-outside"), (1, "image-missing")]
+    assert kinds_of(dataset_of((None, [BOX], (48, 64)))) == [(0, "image-missing")]
 
 
 @pytest.mark.parametrize(("turned", "said", "words"), [
@@ -215,6 +216,17 @@ def test_what_is_no_dataset_is_refused(tmp_path):
         check_dataset(sound(tmp_path), max_workers=0)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         check_dataset(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("ending", "wanted", "fits"), [
+    (".jpg", 3, True), (".png", 3, True), (".png", 5, False), (".jpg", 5, False),
+])
+def test_channels_count_where_a_config_is_given(tmp_path, ending, wanted, fits):
+    dataset = sound(tmp_path, count=1, ending=ending)
+    assert check_dataset(dataset).clean
+    found = errors_of(dataset, config=config_with(IMAGE_CHANNEL_COUNT=wanted))
+    assert [kind for _, kind, _, _ in found] == ([] if fits else ["image-unreadable"])
+    assert fits or "IMAGE_CHANNEL_COUNT" in found[0][2]
 
 
 # --- threads ----------------------------------------------------------------------------------

@@ -84,9 +84,9 @@ def looked_at(monkeypatch):
 
     seen, real = [], checking.check_one
 
-    def watched(dataset, image_id, told):
+    def watched(dataset, image_id, *more):
         seen.append(image_id)
-        return real(dataset, image_id, told)
+        return real(dataset, image_id, *more)
 
     monkeypatch.setattr(checking, "check_one", watched)
     return seen

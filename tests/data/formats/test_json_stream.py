@@ -103,3 +103,18 @@ def test_a_walk_for_one_key_ends_there(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"a": [1, 2], "b": [3], "c": what')
     assert list(elements(path, "b")) == [(0, 3)]
+
+
+def test_little_text_is_held_at_a_time(tmp_path, monkeypatch):
+    path, held = tmp_path / "a.json", []
+    path.write_text(json.dumps({"a": [{"id": i, "text": "x" * 40} for i in range(1000)]}))
+    more = json_stream._Text.more
+
+    def watched(self, *args):
+        more(self, *args)
+        held.append(len(self.text))
+
+    monkeypatch.setattr(json_stream, "CHUNK", 200)
+    monkeypatch.setattr(json_stream._Text, "more", watched)
+    assert [value["id"] for _, value in elements(path, "a")] == list(range(1000))
+    assert max(held) < 400
