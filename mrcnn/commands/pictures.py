@@ -20,6 +20,7 @@ from mrcnn.visualize import painting
 # What OpenCV writes into each kind of file; any other video becomes an .mp4.
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 WRITABLE = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+SPLASH = "segment_"  # what a splashed image is called, before its own name
 USUAL_RATE = 25.0  # frames a second, for a video that does not say
 
 
@@ -45,7 +46,7 @@ def segment_image(model, path):
     image = read_picture(path)
     result = model.detect([image])[0]
     ending = Path(path).suffix.lower()
-    target = beside(path, "segment_", None if ending in WRITABLE else ".png")
+    target = beside(path, SPLASH, None if ending in WRITABLE else ".png")
     write_picture(target, painting.color_splash(image, result["masks"]))
     print(f"{len(result['class_ids'])} instances, written to {target}")
     return str(target)
@@ -126,11 +127,15 @@ def _write_label(canvas, text, box, tint):
 
 
 def images_of(path):
-    """[Path] of an image file, or of the images directly in a folder; DataError for none."""
+    """[Path] of an image file, or of the images directly in a folder, but for earlier splashes.
+
+    Raises:
+        DataError: the folder has none.
+    """
     path = Path(path)
     if not path.is_dir():
         return [path]
-    found = image_files(path)
+    found = [file for file in image_files(path) if not file.name.startswith(SPLASH)]
     if not found:
         raise DataError(f"{path}: no image files in this folder")
     return found

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from mrcnn.data.dataset import DataError, image_label
 from mrcnn.evaluation.coco import METRICS, coco_evaluate
 from mrcnn.geometry.boxes import extract_bboxes
 
@@ -48,8 +49,17 @@ def detections(model, dataset, limit=None, image_ids=None):
 
 
 def truth_of(dataset, image_id, image):
-    """Boxes, class ids and packed masks of an image, under the keys that `detect` uses."""
-    masks, class_ids = dataset.load_mask(image_id)
+    """Boxes, class ids and packed masks of an image, under the keys that `detect` uses.
+
+    Raises:
+        DataError: its masks cannot be read; the message names the image.
+    """
+    try:
+        masks, class_ids = dataset.load_mask(image_id)
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DataError(f"image {image_label(dataset, image_id)}: {error}") from error
     if not len(class_ids):
         masks = np.zeros((*image.shape[:2], 0), bool)
     return {"rois": extract_bboxes(masks), "class_ids": class_ids, "masks": PackedMasks(masks)}

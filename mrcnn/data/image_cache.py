@@ -25,6 +25,7 @@ from mrcnn.data.dataset import Dataset
 MEGABYTE = 1 << 20
 NAME = "mrcnn-image-{}.npz"
 LEFT_BEHIND = 3600  # seconds after which a file that is still being written belongs to nobody
+LOOK_AGAIN = 60  # seconds between looks at what other processes put into the folder
 KNOBS = ("IMAGE_RESIZE_MODE", "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "IMAGE_MIN_SCALE",
          "IMAGE_CHANNEL_COUNT")
 
@@ -76,7 +77,10 @@ class ImageCache:
         limit_bytes: all images together; one that is larger by itself is not kept.
         folder: where to keep them, made if it is missing; None for memory. Images of earlier
             runs count, so a folder does not grow from run to run. Processes that share a folder
-            may pass the limit for a moment by what the others have just written.
+            may pass the limit for a minute by what the others have just written.
+
+    Raises:
+        OSError: the folder cannot be made or read.
     """
 
     def __init__(self, limit_bytes, folder=None):
@@ -91,7 +95,7 @@ class ImageCache:
     @property
     def bytes(self):
         """Size of all that is kept."""
-        return sum(self._store.sizes.values())
+        return self._store.sizes.total
 
     def get(self, key):
         """The ResizedImage kept under a key, a copy of its own; None where there is none."""
@@ -117,9 +121,27 @@ class ImageCache:
             self._failed = True
 
 
+class _Sizes(OrderedDict):
+    """Name -> bytes, what was used last at the end, and their sum."""
+
+    total = 0
+
+    def use(self, name, size):
+        """Adds a name or changes its size, and puts it last."""
+        self.total += size - self.get(name, 0)
+        self[name] = size
+        self.move_to_end(name)
+
+    def drop_first(self):
+        """Takes the first name out and answers it."""
+        name, size = self.popitem(last=False)
+        self.total -= size
+        return name
+
+
 class _Memory:
     def __init__(self):
-        self.sizes, self._entries = OrderedDict(), {}
+        self.sizes, self._entries = _Sizes(), {}
 
     def reader(self, key):
         entry = self._entries.get(key)
@@ -131,12 +153,11 @@ class _Memory:
     def write(self, key, image, numbers, lock):
         with lock:
             self._entries[key] = image, numbers
-            self.sizes[key] = image.nbytes
-            self.sizes.move_to_end(key)
+            self.sizes.use(key, image.nbytes)
 
     def shrink(self, limit):
-        while sum(self.sizes.values()) > limit:
-            del self._entries[self.sizes.popitem(last=False)[0]]
+        while self.sizes.total > limit:
+            del self._entries[self.sizes.drop_first()]
 
 
 class _Folder:
@@ -144,8 +165,11 @@ class _Folder:
 
     def __init__(self, folder):
         self.folder = folder
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._look()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._look()
+        except OSError as error:
+            raise OSError(f"IMAGE_CACHE_DIR: {folder} is no folder to be used: {error}") from error
 
     def _look(self):
         """Finds out what lies in the folder, oldest first."""
@@ -160,7 +184,9 @@ class _Folder:
                         os.unlink(entry.path)
                 except OSError:
                     continue  # gone meanwhile
-        self.sizes = OrderedDict((name, size) for _, name, size in sorted(files))
+        self.sizes, self._looked = _Sizes(), time.monotonic()
+        for _, name, size in sorted(files):
+            self.sizes.use(name, size)
 
     def _name(self, key):
         return NAME.format(hashlib.sha256(key.encode()).hexdigest()[:40])
@@ -190,14 +216,13 @@ class _Folder:
         finally:
             unfinished.unlink(missing_ok=True)
         with lock:
-            self.sizes[name] = size
-            self.sizes.move_to_end(name)
+            self.sizes.use(name, size)
 
     def shrink(self, limit):
-        if sum(self.sizes.values()) > limit:
+        if self.sizes.total > limit and time.monotonic() - self._looked > LOOK_AGAIN:
             self._look()
-        while sum(self.sizes.values()) > limit:
-            (self.folder / self.sizes.popitem(last=False)[0]).unlink(missing_ok=True)
+        while self.sizes.total > limit:
+            (self.folder / self.sizes.drop_first()).unlink(missing_ok=True)
 
 
 def _packed(resized):

@@ -70,9 +70,12 @@ class BalloonDataset(utils.Dataset):
         for entry in project.get("_via_img_metadata", project).values():
             regions = entry["regions"]  # a dict in version 1, a list in version 2
             regions = list(regions.values()) if isinstance(regions, dict) else regions
-            if regions:
+            shapes = [region["shape_attributes"] for region in regions]
+            for shape in shapes:
+                if shape["name"] not in ("polygon", "polyline"):
+                    raise ValueError(f"{entry['filename']}: {shape['name']!r} is not a polygon")
+            if shapes:
                 path = os.path.join(folder, entry["filename"])
-                shapes = [region["shape_attributes"] for region in regions]
                 self.add_image("balloon", image_id=entry["filename"], path=path, polygons=shapes)
 
     def load_image(self, image_id):
@@ -95,8 +98,6 @@ class BalloonDataset(utils.Dataset):
         height, width = self.load_image(image_id).shape[:2]
         masks = np.zeros((len(info["polygons"]), height, width), np.uint8)
         for mask, polygon in zip(masks, info["polygons"], strict=True):
-            if polygon["name"] not in ("polygon", "polyline"):
-                raise ValueError(f"{info['path']}: {polygon['name']!r} is not a polygon")
             corners = np.stack([polygon["all_points_x"], polygon["all_points_y"]], axis=-1)
             cv2.fillPoly(mask, [np.round(corners * info["scale"]).astype(np.int32)], 1)
         return np.moveaxis(masks, 0, -1).astype(bool), np.ones(len(masks), np.int32)

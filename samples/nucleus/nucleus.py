@@ -91,7 +91,7 @@ class NucleusDataset(utils.Dataset):
     def load_mask(self, image_id):
         """([H, W, N] bool, [N] int32 of ones)."""
         folder = os.path.join(os.path.dirname(self.image_info[image_id]["path"]), "..", "masks")
-        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        names = sorted(os.listdir(folder))  # an empty folder is an image without nuclei
         masks = [skimage.io.imread(os.path.join(folder, name)) for name in names
                  if name.endswith(".png")]
         if not masks:

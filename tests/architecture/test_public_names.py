@@ -113,6 +113,7 @@ VISUALIZE = {
     "display_images": "images titles=None cols=4 cmap=None norm=None interpolation=None",
     "random_colors": "N bright=True",
     "apply_mask": "image mask color alpha=0.5",
+    "color_splash": "image mask",
     "display_instances":
         "image boxes masks class_ids class_names scores=None title='' figsize=(16,16) ax=None "
         "show_mask=True show_bbox=True colors=None captions=None",

@@ -151,6 +151,25 @@ def test_full_disk_warns_once_and_reads_on(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_folders_filled_by_another_process_stay_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_cache, "LOOK_AGAIN", 0)
+    mine, others = ImageCache(10_000, tmp_path), ImageCache(10_000, tmp_path)
+    for key in "abc":
+        others.put(key, resized(30))
+    for key in "def":
+        mine.put(key, resized(30))
+    mine.put("g", resized(30))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 10_000
+    assert others.get("a") is None
+    assert mine.get("g") is not None
+
+
+def test_folder_that_cannot_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="IMAGE_CACHE_DIR: .*file is no folder to be used"):
+        ImageCache(10_000, tmp_path / "file")
+
+
 def test_what_is_not_kept(tmp_path):
     config = config_with(IMAGE_CACHE_MB=1)
     made = ToyDataset(example())  # its images come from code

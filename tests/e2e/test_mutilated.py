@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import SIDE, tiny_config, training_model
+from tiny import SIDE, shapes, tiny_config, training_model
 from tiny import train as train_tiny
 
 from mrcnn import check_dataset, load_dataset
@@ -178,6 +178,21 @@ def test_use_lets_everything_pass(tmp_path):
     np.testing.assert_array_equal(dataset.image_ids, [0, 1, 2])
     with pytest.raises(DataError, match="class-unknown"):
         admit(dataset, tiny_config(), "train_dataset")
+
+
+def test_warnings_are_printed_in_a_line_each_kind(tmp_path, capsys):
+    coco = Coco(tmp_path)
+    coco.image("a.jpg", [(1, [SQUARE])])
+    admit(load_dataset(coco.write()), tiny_config(), "train_dataset")
+    assert capsys.readouterr().out == (
+        "train_dataset: warning: class-unused (2): class 'dog': no object ...\n")
+
+
+def test_other_datasets_pass_unseen(monkeypatch):
+    dataset = shapes(2)
+    monkeypatch.setattr(dataset, "load_image", None)
+    monkeypatch.setattr(dataset, "load_mask", None)
+    admit(dataset, tiny_config(), "train_dataset")
 
 
 def test_nothing_left_to_train_on_is_said(tmp_path, model):

@@ -30,6 +30,13 @@ FOLDERS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_again():
+    """Leaves TensorFlow as it was: Run switches between eager and compiled."""
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 class Run:
     """A sample with its data and a trained checkpoint."""
 
@@ -166,9 +173,12 @@ def test_bad_data_end_in_one_line(tmp_path):
     with pytest.raises(SystemExit, match="error: .*No such file.*via_region_data.json"):
         sample.main(["train", f"--dataset={tmp_path}", "--weights=none"])
     made.balloon_folder(tmp_path / "b")
-    (tmp_path / "b/train/via_region_data.json").write_text('{"a": ')
-    with pytest.raises(SystemExit, match="error: train: "):
-        sample.main(["train", f"--dataset={tmp_path}/b", "--weights=none"])
+    path = tmp_path / "b/train/via_region_data.json"
+    for text, message in (('{"a": ', "Expecting value"),
+                          (path.read_text().replace("polygon", "circle"), "'circle' is not a")):
+        path.write_text(text)
+        with pytest.raises(SystemExit, match=f"error: train: .*{message}"):
+            sample.main(["train", f"--dataset={tmp_path}/b", "--weights=none"])
 
 
 def test_a_script_in_a_process_of_its_own(tmp_path):

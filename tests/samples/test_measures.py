@@ -9,7 +9,7 @@ from mrcnn.commands.scoring import PackedMasks, truth_of
 from mrcnn.data.shapes import ShapesDataset
 from mrcnn.evaluation.coco import coco_evaluate
 
-coco, voc = made.script("coco"), made.script("voc")
+balloon, coco, voc = (made.script(name) for name in ("balloon", "coco", "voc"))
 
 
 def shapes(count=12):
@@ -175,3 +175,32 @@ def test_coco_without_a_detection(coco_dir):
                      "masks": np.zeros((*image.shape[:2], 0), bool)} for image in images]
 
     assert coco.evaluate_coco(Blind(), dataset, api, "segm", limit=3)["segm"]["AP"] == 0.0
+
+
+# --- balloon, shapes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("subset", "images", "balloons"), [("val", 13, 50), ("train", 61, 255)])
+def test_the_balloon_set_is_read(balloon_dir, subset, images, balloons):
+    dataset = balloon.BalloonDataset()
+    dataset.load_balloon(balloon_dir, subset)
+    assert len(dataset.image_info) == images
+    assert sum(len(info["polygons"]) for info in dataset.image_info) == balloons
+
+
+def test_balloons_are_counted(balloon_dir, capsys):
+    dataset = balloon.BalloonDataset()
+    dataset.load_balloon(balloon_dir, "val", max_side=256)
+    dataset.prepare()
+    numbers = commands.evaluate(made.Knowing(dataset), dataset, more=balloon.count_found)
+    assert (numbers["found"], numbers["balloons"], numbers["false"]) == (50, 50, 0)
+    assert "50 of 50 balloons found, 0 false" in capsys.readouterr().out
+
+
+def test_shapes_mean_ap_of_the_truth(capsys):
+    sample = made.script("shapes").Shapes()
+    dataset = sample.load(type("Args", (), {"limit": 4}), "evaluate")
+    numbers = commands.evaluate(made.Knowing(dataset), dataset,
+                                more=made.script("shapes").mean_ap)
+    assert numbers["mean_ap"] == pytest.approx(1.0)
+    assert "over 4 images: 1.000" in capsys.readouterr().out

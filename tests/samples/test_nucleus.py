@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 from pycocotools import mask as rle
+
+from mrcnn.commands.scoring import truth_of
+from mrcnn.data.dataset import DataError
 
 nucleus = made.script("nucleus")
 
@@ -75,3 +79,20 @@ def test_a_folder_without_images(tmp_path):
     (tmp_path / "stage1_train").mkdir()
     with pytest.raises(SystemExit, match="error: val: .*stage1_train: no image folders"):
         nucleus.Nucleus().main(["evaluate", f"--dataset={tmp_path}", "--weights", __file__])
+
+
+def test_masks_that_cannot_be_read_name_the_image(tmp_path):
+    made.nucleus_folder(tmp_path, train=2)
+    dataset = nucleus.NucleusDataset()
+    dataset.load_nucleus(tmp_path, "stage1_train")
+    dataset.prepare()
+    masks = tmp_path / "stage1_train" / "train000" / "masks"
+    Image.new("L", (3, 3)).save(masks / "small.png")
+    with pytest.raises(DataError, match="image 0 .*train000.png.*same shape"):
+        truth_of(dataset, 0, dataset.load_image(0))
+    (tmp_path / "stage1_train" / "train001" / "masks").rename(tmp_path / "gone")
+    with pytest.raises(DataError, match="image 1 .*train001.*No such file"):
+        truth_of(dataset, 1, dataset.load_image(1))
+    for path in masks.iterdir():
+        path.unlink()
+    assert truth_of(dataset, 0, dataset.load_image(0))["masks"].shape == (60, 72, 0)

@@ -97,6 +97,13 @@ def test_a_damaged_image(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_folder_is_its_images_without_earlier_splashes(tmp_path):
+    for name in ("b.png", "a.JPG", "segment_a.JPG", "segment_b.png"):
+        Image.fromarray(picture()).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    assert [path.name for path in pictures.images_of(tmp_path)] == ["a.JPG", "b.png"]
+
+
 # --- video ------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from mrcnn.data.check.statistics import Tally
 from mrcnn.data.dataset import DataError
 from mrcnn.data.findings import Finding
 from mrcnn.data.formats.annotated import AnnotatedDataset
+from mrcnn.data.formats.detect import is_shapes
 from mrcnn.data.formats.loading import load_dataset
 
 MOST_WORKERS = 16
@@ -78,6 +79,8 @@ def _title(path):
 
 def _root(path):
     """The folder of a path; FileNotFoundError where a path does not exist."""
+    if is_shapes(path):
+        return None
     paths = path if isinstance(path, (list, tuple)) else [path]
     for one in paths:
         os.stat(one)

@@ -129,7 +129,8 @@ class Report:
         """The warnings in one line each, for those who are about to train."""
         found = Counter(finding.kind for finding in self.warnings)
         first = {finding.kind: finding for finding in reversed(self.warnings)}
-        return [f"{kind} ({count}): {printable(first[kind].message)}"
+        return [f"{kind} ({count}): " + printable(": ".join(
+                    filter(None, (first[kind].region, first[kind].message))))
                 + (" ..." if count > 1 else "") for kind, count in found.items()]
 
 

@@ -207,6 +207,12 @@ def test_a_script_s_own_dataset_is_loaded_and_checked():
     assert "disk on fire" in errors_of(dataset)[0][2]
 
 
+def test_the_generated_shapes_are_clean():
+    report = check_dataset("shapes", count=4, height=64, width=96)
+    assert report.clean and report.statistics["images"] == 4
+    assert report.statistics["instances"] > 0
+
+
 def test_what_is_no_dataset_is_refused(tmp_path):
     with pytest.raises(TypeError, match="received int"):
         check_dataset(3)
