@@ -11,6 +11,7 @@ import pytest
 
 from mrcnn import visualize
 from mrcnn.visualize import figure, painting
+from mrcnn.visualize.instances import instance_captions
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -210,6 +211,11 @@ def test_letters_and_lines_follow_the_drawn_size():
 def test_a_new_figure_takes_the_shape_of_the_image():
     fig = visualize.display_instances(np.zeros((50, 200, 3), np.uint8), [], None, [], NAMES)
     np.testing.assert_allclose(fig.get_size_inches(), [16, 4])
+
+
+def test_the_caption_of_a_crowd_says_so():
+    captions = instance_captions([2, -1], ["BG", "cat", "dog"], [None, 0.5])
+    assert captions == ["dog", "cat (crowd) 0.50"]
 
 
 def test_captions_stay_inside_the_image():

@@ -61,7 +61,7 @@ def display_instances(
         image: [H, W], or [H, W, C]; see `painting.to_rgb`.
         boxes: [N, (y1, x1, y2, x2)] pixels; an instance whose box is all zeros is left out.
         masks: [H, W, N] bool or 0/1, or None for boxes alone. A mask is drawn inside its box.
-        class_ids: [N] indices into class_names.
+        class_ids: [N] indices into class_names, negated for a crowd.
         class_names: name of every class, background first.
         scores: [N] confidences, or None.
         title: text above the image.
@@ -101,14 +101,19 @@ def display_instances(
 
 
 def instance_captions(class_ids, class_names, scores=None):
-    """Texts "class" or "class 0.98"; raises ValueError for a class id without a name."""
+    """Texts "class", "class 0.98" or, for the negated id of a crowd, "class (crowd)".
+
+    Raises:
+        ValueError: a class id without a name.
+    """
     texts = []
     for i, class_id in enumerate(class_ids):
-        if not 0 <= class_id < len(class_names):
+        if abs(class_id) >= len(class_names):
             known = f"0..{len(class_names) - 1}"
             raise ValueError(f"instance {i} has class id {class_id}; class_names knows {known}")
+        crowd = " (crowd)" if class_id < 0 else ""
         score = "" if scores is None or scores[i] is None else f" {float(scores[i]):.2f}"
-        texts.append(f"{class_names[class_id]}{score}")
+        texts.append(f"{class_names[abs(class_id)]}{crowd}{score}")
     return texts
 
 

@@ -65,18 +65,10 @@ class BalloonDataset(utils.Dataset):
         self.max_side, self.images = max_side, {}
         self.add_class("balloon", 1, "balloon")
         folder = os.path.join(dataset_dir, subset)
-        with open(os.path.join(folder, "via_region_data.json"), encoding="utf-8") as file:
-            project = json.load(file)
-        for entry in project.get("_via_img_metadata", project).values():
-            regions = entry["regions"]  # a dict in version 1, a list in version 2
-            regions = list(regions.values()) if isinstance(regions, dict) else regions
-            shapes = [region["shape_attributes"] for region in regions]
-            for shape in shapes:
-                if shape["name"] not in ("polygon", "polyline"):
-                    raise ValueError(f"{entry['filename']}: {shape['name']!r} is not a polygon")
+        for name, shapes in read_annotations(os.path.join(folder, "via_region_data.json")):
             if shapes:
-                path = os.path.join(folder, entry["filename"])
-                self.add_image("balloon", image_id=entry["filename"], path=path, polygons=shapes)
+                path = os.path.join(folder, name)
+                self.add_image("balloon", image_id=name, path=path, polygons=shapes)
 
     def load_image(self, image_id):
         """[H, W, 3] uint8."""
@@ -105,6 +97,24 @@ class BalloonDataset(utils.Dataset):
     def image_reference(self, image_id):
         """The path of the image."""
         return self.image_info[image_id]["path"]
+
+
+def read_annotations(path):
+    """[(file name, shapes)] of a file of the VGG Image Annotator, version 1 or 2."""
+    answer = []
+    try:
+        with open(path, encoding="utf-8") as file:
+            project = json.load(file)
+        for entry in project.get("_via_img_metadata", project).values():
+            regions = entry["regions"]  # a dict in version 1, a list in version 2
+            regions = list(regions.values()) if isinstance(regions, dict) else regions
+            answer.append((entry["filename"], [region["shape_attributes"] for region in regions]))
+        kinds = {shape["name"] for _, shapes in answer for shape in shapes}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: not as the VGG Image Annotator writes it: {error!r}") from error
+    if not kinds <= {"polygon", "polyline"}:
+        raise ValueError(f"{path}: expected polygons alone, received {sorted(kinds)}")
+    return answer
 
 
 class Balloon(commands.Sample):
