@@ -25,6 +25,7 @@ WARNINGS = {
     "image-unannotated": "images without annotations, left out",
     "entry-ignored": "something that is no object, left out",
     "box-only": "objects that have a box but no outline; the box serves as their mask",
+    "one-value": "label images of a single value, which is one object",
     "class-unnamed": "classes without names, called by their numbers",
     "class-left-out": "objects of classes that were not asked for",
     "class-unused": "a class without a single object",

@@ -74,6 +74,7 @@ def test_what_cannot_be_read_is_code_2(tmp_path):
     for path, word in ((tmp_path / "a.json", "line 1"), (tmp_path, "looked for")):
         code, out, _ = run("check", path)
         assert code == 2 and "cannot be read" in out and word in out
+        assert "\\n" not in out  # a message of several lines is shown as one
     code, _, err = run("check", tmp_path / "nowhere")
     assert code == 2 and "does not exist" in err
     assert run("check")[0] == 2

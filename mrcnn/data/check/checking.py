@@ -1,6 +1,7 @@
 """check_dataset: looks at every image and object of a set before training does."""
 
 import os
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -92,7 +93,8 @@ def _root(path):
 
 def _unreadable(path, error):
     file = str(getattr(error, "filename", None) or _title(path))
-    return Finding("annotations-unreadable", str(error).removeprefix(f"{file}: "), file)
+    message = re.sub(r"\n\s*", " ", str(error).removeprefix(f"{file}: "))
+    return Finding("annotations-unreadable", message, file)
 
 
 def _check_dataset_object(dataset):
@@ -189,9 +191,13 @@ def set_findings(dataset, tally, statistics, file):
                 for name, count in getattr(dataset, "left_out", {}).items()]
     findings += [Finding("class-unused", "no object", file, f"class {row['name']!r}")
                  for row in statistics["classes"] if not row["instances"] + row["crowds"]]
+    if not dataset.image_info:
+        findings.append(Finding("image-missing", "there is no image in the set", file))
     crowds, objects = statistics["crowds"], statistics["instances"] + statistics["crowds"]
     if 2 * crowds > objects:
-        findings.append(Finding("mostly-crowd", f"{crowds} of {objects} objects are crowds", file))
+        findings.append(Finding("mostly-crowd", f"{crowds} of {objects} objects are crowds, "
+                                "which train nothing; where a tool such as CVAT calls its masks "
+                                "so, read them with crowds_as_objects=True", file))
     count, image_id, sides = tally.small_objects()
     if count:
         config = tally.config

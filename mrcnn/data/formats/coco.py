@@ -5,11 +5,8 @@ ever held whole: a survey that also finds every mistake in the JSON itself, then
 the annotations.
 """
 
-import json
-import os
 from array import array
 from itertools import groupby
-from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
 import numpy as np
@@ -19,9 +16,8 @@ from mrcnn.data.formats import coco_checks as check
 from mrcnn.data.formats.annotated import Instance, joined, row_of
 from mrcnn.data.formats.coco_checks import EntryError
 from mrcnn.data.formats.coco_files import (
-    Listing,
+    ImageFiles,
     annotation_file,
-    chosen_folder,
     image_folders,
     matches,
     subsets,
@@ -29,7 +25,6 @@ from mrcnn.data.formats.coco_files import (
 from mrcnn.data.formats.coco_survey import survey_of
 from mrcnn.data.formats.json_stream import elements
 from mrcnn.data.formats.outline_regions import Rectangle
-from mrcnn.data.formats.paths import PathOutsideError, inside
 
 __all__ = ["matches", "read_coco", "subsets"]
 
@@ -37,19 +32,22 @@ MOST_IN_MEMORY = 32 << 20  # bytes of objects; more wait in a temporary file to 
 
 
 def read_coco(dataset, path, images=None, subset=None, source="coco", class_ids=None,
-              class_map=None):
+              class_map=None, crowds_as_objects=False):
     """Reads a COCO set into a dataset; `prepare()` is for the caller.
 
     Args:
         dataset: AnnotatedDataset.
         path: the JSON file, or a folder, see `coco_files`.
-        images: folder of the images where they lie elsewhere.
+        images: folder of the images where they lie elsewhere; the last part of a file name
+            is enough there.
         subset: such as "train2017", where a folder has several.
         source: name for what is read; two files with ids in common need two.
         class_ids: category ids, in the order the classes shall have; only images with one of
             these and only objects of these are read. None or empty: all, in the order of ids.
         class_map: {category id or name: class name here}; categories of one class name are one
             class.
+        crowds_as_objects: True reads crowds as single objects, for tools such as CVAT that call
+            every mask one.
 
     Raises:
         DataError: no COCO file, broken JSON, no images, or arguments that do not fit it.
@@ -61,55 +59,24 @@ def read_coco(dataset, path, images=None, subset=None, source="coco", class_ids=
         raise ValueError(f"class_map: expected class names as values, received {class_map!r}")
     file = annotation_file(path, subset)
     survey = survey_of(file, None if class_ids is None else list(class_ids) or None)
-    folders = image_folders(file, path, images)
-    reader = _Reader(dataset, file, source, survey)
+    reader = _Reader(dataset, file, source, survey, crowds_as_objects)
     reader.add_classes(class_map)
-    reader.add_images(_ImageFiles(folders, survey.names))
+    reader.add_images(ImageFiles(*image_folders(file, path, images), survey.names,
+                                 images is not None))
     reader.add_annotations()
-
-
-class _ImageFiles:
-    """Finds the files of the images."""
-
-    def __init__(self, folders, names):
-        self.listing = Listing()
-        self.folders = folders
-        self.folder = Path(os.path.abspath(chosen_folder(folders, names, self.listing)))
-
-    def path(self, name):
-        """The path for a file name, or an EntryError where it may not be followed."""
-        try:
-            return inside(self.folder, name)
-        except PathOutsideError as error:
-            raise EntryError("path-outside", f"file_name: {error}") from None
-        except ValueError as error:
-            raise EntryError("annotation-invalid", f"file_name: {error}") from None
-
-    def check_exists(self, path):
-        """An EntryError where there is no such file."""
-        if not self.listing.has(path):
-            tried = ", ".join(map(str, self.folders))
-            raise EntryError("image-missing", f"no such file: {path} (images were looked for "
-                                              f"in {tried})")
-
-    def rest(self, record, path, size):
-        """What an image's record says beside id, path and size, as JSON."""
-        known = {"id"} if size is None else {"id", "height", "width"}
-        if path is not None and path.relative_to(self.folder).as_posix() == record["file_name"]:
-            known.add("file_name")
-        rest = {key: value for key, value in record.items() if key not in known}
-        return json.dumps(check.flat(rest))
 
 
 class _Reader:
     """The second and third walk."""
 
-    def __init__(self, dataset, file, source, survey):
+    def __init__(self, dataset, file, source, survey, crowds_as_objects):
         self.dataset, self.file, self.source, self.survey = dataset, file, source, survey
         self.names, self.classes = {}, {}  # category id -> name here, and class id or None
+        self.own = {}  # category id as text -> as the categories have it
         self.places = {}  # image id as text -> place in image_info
         self.annotation_ids = set()
         self.box_only = 0
+        self.crowds_as_objects = crowds_as_objects
 
     def finding(self, fault, region, image=None):
         """Notes an EntryError."""
@@ -150,6 +117,7 @@ class _Reader:
             else:
                 records[key] = {**record, "id": key}
                 self.names[key] = class_map.get(key, class_map.get(name, name))
+                self.own.setdefault(str(key), key)
         for key in set(class_map) - set(records) - {one["name"] for one in records.values()}:
             self.dataset.add_finding("class-unused", f"class_map: there is no category {key!r}",
                                      self.file)
@@ -183,12 +151,12 @@ class _Reader:
         path, size, more = None, None, {}
         place = len(self.dataset.image_info)
         try:
-            path = files.path(record.get("file_name"))
+            path = files.path(check.file_name(record))
             files.check_exists(path)
         except EntryError as fault:
             self.finding(fault, region, place)
         try:
-            size = check.image_size(record)
+            size = check.stated_size(record)
             more = {"record": files.rest(record, path, size)}
         except EntryError as fault:
             self.finding(fault, region, place)
@@ -234,6 +202,7 @@ class _Reader:
             raise EntryError("annotation-invalid", "image_id: expected the id of a listed image, "
                              f"received {check.shown(annotation.get('image_id'))}")
         category = check.identifier(category, "category_id")
+        category = self.own.get(str(category), category)
         if category not in self.names:
             raise EntryError("class-unknown", f"category_id: expected one of "
                              f"{check.shown(list(self.names))}, received {category!r}")
@@ -251,7 +220,8 @@ class _Reader:
         info = self.dataset.class_info[class_id]
         if (info["source"], info["id"]) != (self.source, category):
             more["category_id"] = category
-        return Instance(class_id, covered, region, check.crowd(annotation), more)
+        crowd = check.crowd(annotation) and not self.crowds_as_objects
+        return Instance(class_id, covered, region, crowd, more)
 
     def _check_id_is_new(self, annotation):
         if "id" in annotation:

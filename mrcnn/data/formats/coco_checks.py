@@ -68,6 +68,21 @@ def category_name(record):
     raise EntryError("annotation-invalid", f"name: expected a text, received {shown(name)}")
 
 
+def file_name(record):
+    """The file name of an image; LVIS has but its address, which ends in "<folder>/<name>"."""
+    address = record.get("coco_url")
+    if "file_name" not in record and isinstance(address, str) and "://" in address:
+        return "/".join(address.split("/")[-2:])
+    return record.get("file_name")
+
+
+def stated_size(record):
+    """As `image_size`; None where an image says neither side, and its file has to."""
+    if record.get("height") is None and record.get("width") is None:
+        return None
+    return image_size(record)
+
+
 def image_size(record):
     """(height, width) of an image in pixels."""
     sides = []
@@ -92,7 +107,9 @@ def is_number(value, limit=FURTHEST):
 
 def crowd(annotation):
     """Whether an annotation is a crowd."""
-    value = annotation.get("iscrowd", 0)
+    value = annotation.get("iscrowd")
+    if value is None:
+        return False
     if value in (0, 1) and isinstance(value, (int, float)):
         return bool(value)
     raise EntryError("annotation-invalid", f"iscrowd: expected 0 or 1, received {shown(value)}")
@@ -131,7 +148,7 @@ def box(annotation, size):
         size: (height, width) of the image; None where that is unknown.
     """
     value = annotation.get("bbox")
-    if value is None:
+    if value is None or value == []:
         return None
     if not isinstance(value, list) or len(value) != 4 or not all(map(is_number, value)):
         raise EntryError("box-invalid", f"bbox: expected [x, y, width, height] of finite numbers, "
@@ -152,7 +169,7 @@ def region(annotation, size):
         size: (height, width) of the image; None where that is unknown.
     """
     segmentation, bbox = annotation.get("segmentation"), box(annotation, size)
-    if segmentation is None or segmentation == []:
+    if segmentation is None or segmentation in ([], {}):
         if bbox is None:
             raise EntryError("annotation-invalid", "expected a segmentation or a bbox, received "
                                                    "neither")

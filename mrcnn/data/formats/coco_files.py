@@ -1,20 +1,24 @@
 """Where COCO sets keep things: the annotation files of a folder, and the images' folder."""
 
+import json
 import os
 from difflib import get_close_matches
 from pathlib import Path
 
 from mrcnn.data.dataset import DataError
+from mrcnn.data.formats.coco_checks import EntryError, flat
 from mrcnn.data.formats.json_stream import walk
-from mrcnn.data.formats.paths import inside
+from mrcnn.data.formats.paths import PathOutsideError, inside
+from mrcnn.data.formats.shape_checks import sub_folders
 
 PREFIX = "instances_"
 ROBOFLOW = "_annotations.coco.json"
 LISTS = ("images", "annotations", "categories")
 LOOKED_INTO = 30  # JSON files of a folder that are looked into; labelme has one an image
+FEW = 3  # JSON files of a subset's folder; one is the annotations, and more are labelme's
 LOOKED_AT = 200  # elements looked at; what comes before the lists is short
-LOOKED_FOR = (f"annotations/{PREFIX}*.json, <subset>/{ROBOFLOW}, a COCO file in the folder or in "
-              f"annotations/, or ../annotations/{PREFIX}<folder>.json")
+LOOKED_FOR = (f"annotations/{PREFIX}*.json, <subset>/{ROBOFLOW}, a COCO file in the folder, in "
+              f"annotations/ or in <subset>/, or ../annotations/{PREFIX}<folder>.json")
 
 
 def matches(path):
@@ -30,13 +34,15 @@ def subsets(path):
 
 
 def looks_like_coco(path):
-    """True where the top level of a JSON file has one of COCO's lists."""
+    """True where the top level of a JSON file has COCO's list of images or of annotations."""
     if path.suffix.lower() != ".json":
         return False
+    count = 0
     try:
-        for count, (key, index, _) in enumerate(walk(path)):
-            if key in LISTS and index is not None:
+        for key, index, _ in walk(path):
+            if key in ("images", "annotations") and index is not None:
                 return True
+            count += key != "categories"  # some sets have a thousand of them in front
             if key.startswith("_via") or count > LOOKED_AT:
                 return False
     except (DataError, OSError):
@@ -67,11 +73,23 @@ def _by_content(folder):
     for place in (folder, folder / "annotations"):
         files = sorted(place.glob("*.json"))[:LOOKED_INTO]
         found = [file for file in files if looks_like_coco(file)]
+        found = [file for file in found if file.stem.startswith(PREFIX)] or found
         if len(found) == 1:
             return {None: found[0]}
         if found:
             return {file.stem.removeprefix(PREFIX): file for file in found}
-    return {}
+    return _of_sub_folders(folder)
+
+
+def _of_sub_folders(folder):
+    """The COCO files of <subset>/*.json, where there is one in each."""
+    found = {}
+    for below in sub_folders(folder)[:LOOKED_INTO]:
+        files = sorted(below.glob("*.json"))
+        files = [file for file in files if looks_like_coco(file)] if len(files) <= FEW else []
+        if len(files) == 1:
+            found[below.name] = files[0]
+    return found
 
 
 def annotation_file(path, subset):
@@ -102,12 +120,15 @@ def annotation_file(path, subset):
 
 
 def image_folders(file, path, images):
-    """Folders in which the images of an annotation file may lie, likeliest first.
+    """Folders in which the images of an annotation file may lie.
 
     Args:
         file: the annotation file.
         path: what the caller gave; a folder may be the images' own.
         images: the images' folder where the caller gave it, or None.
+
+    Returns:
+        (folders, others): likeliest first; and those that count where they alone hold the images.
 
     Raises:
         FileNotFoundError: `images` is no folder.
@@ -116,7 +137,7 @@ def image_folders(file, path, images):
     if images is not None:
         if not Path(images).is_dir():
             raise FileNotFoundError(f"images: no such folder: {images}")
-        return [Path(images), Path(images, name)]
+        return [Path(images), Path(images, name)], []
     beside = file.parent.name == "annotations"
     root = file.parent.parent if beside else file.parent
     folders = [root / name, root / "images" / name, root / "images", root, file.parent]
@@ -124,26 +145,81 @@ def image_folders(file, path, images):
         folders.insert(0, root)
     if Path(path).is_dir():
         folders.insert(1 if Path(path) == root else 0, Path(path))
-    return list(dict.fromkeys(folders))
+    below = [*sub_folders(root), *sub_folders(root / "images")]
+    # instances_minival2014.json and person_keypoints_val2014.json are about images of val2014
+    folders += [folder for folder in below if name.endswith(folder.name)]
+    return list(dict.fromkeys(folders)), [one for one in below if one not in folders]
 
 
-def chosen_folder(folders, names, listing):
-    """The first folder that holds one of the named files, else the first that exists."""
-    for folder in folders:
-        for name in names:
-            try:
-                if listing.has(inside(folder, name)):
-                    return folder
-            except ValueError:
-                continue
-    return next((folder for folder in folders if folder.is_dir()), folders[0])
+class ImageFiles:
+    """Finds the files of the images.
+
+    Args:
+        folders: where they may lie, likeliest first.
+        others: where they may lie besides, if only one of these holds them.
+        names: some of their names.
+        given: the caller named the folder, so that the last part of a name is enough.
+    """
+
+    def __init__(self, folders, others, names, given=False):
+        self.listing, self.folders, self.others, self.given = Listing(), folders, others, given
+        self.folder = Path(os.path.abspath(self._chosen(names)))
+
+    def _chosen(self, names):
+        """The folder that holds one of the named files, else the first that exists."""
+        holding = [[folder for folder in folders if any(self._holds(folder, n) for n in names)]
+                   for folders in (self.folders, self.others)]
+        if holding[0] or len(holding[1]) == 1:
+            return (holding[0] or holding[1])[0]
+        return next((folder for folder in self.folders if folder.is_dir()), self.folders[0])
+
+    def _holds(self, folder, name):
+        try:
+            return self.listing.has(inside(folder, name))
+        except ValueError:
+            return False
+
+    def path(self, name):
+        """The path for a file name, or an EntryError where it may not be followed."""
+        try:
+            path = inside(self.folder, name)
+        except PathOutsideError as error:
+            if self.given and self.listing.has(last := self._last_part(name)):
+                return last
+            raise EntryError("path-outside", f"file_name: {error}" + (
+                "" if self.given else "; with images=FOLDER its last part is looked for there"
+            )) from None
+        except ValueError as error:
+            raise EntryError("annotation-invalid", f"file_name: {error}") from None
+        if self.given and not self.listing.has(path) and self.listing.has(self._last_part(name)):
+            return self._last_part(name)
+        return path
+
+    def _last_part(self, name):
+        return self.folder / name.replace("\\", "/").rsplit("/", 1)[-1]
+
+    def check_exists(self, path):
+        """An EntryError where there is no such file."""
+        if not self.listing.has(path):
+            tried, near = ", ".join(map(str, self.folders)), self.listing.near(path)
+            hint = f"; there is {near}, and capital letters count" if near else ""
+            raise EntryError("image-missing", f"no such file: {path}{hint} (images were looked "
+                                              f"for in {tried})")
+
+    def rest(self, record, path, size):
+        """What an image's record says beside id, path and size, as JSON."""
+        known = {"id"} if size is None else {"id", "height", "width"}
+        known |= {key for key in ("height", "width") if record.get(key) is None}
+        if path is not None and path.relative_to(self.folder).as_posix() == record.get("file_name"):
+            known.add("file_name")
+        return json.dumps(flat({key: value for key, value in record.items() if key not in known}))
 
 
 class Listing:
     """Which files exist; asks the disk once a folder, not once a file."""
 
     def __init__(self):
-        self.folders = {}
+        self.folders, self.folded = {}, {}
 
     def has(self, path):
         """True where `path` is a file."""
@@ -151,6 +227,14 @@ class Listing:
         if folder not in self.folders:
             self.folders[folder] = _file_names(folder)
         return name in self.folders[folder]
+
+    def near(self, path):
+        """The name of a file that differs from `path` by capital letters alone, or None."""
+        folder, name = os.path.split(path)
+        if folder not in self.folded:
+            self.has(path)
+            self.folded[folder] = {one.casefold(): one for one in self.folders[folder]}
+        return self.folded[folder].get(name.casefold())
 
 
 def _file_names(folder):

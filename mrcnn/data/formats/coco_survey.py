@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mrcnn.data.dataset import DataError
-from mrcnn.data.formats.coco_checks import id_text
+from mrcnn.data.formats.coco_checks import file_name, id_text
 from mrcnn.data.formats.coco_files import LISTS
 from mrcnn.data.formats.json_stream import walk
 
@@ -31,7 +31,7 @@ class Survey:
             return
         elif key == "images":
             if len(self.names) < FIRST_NAMES:
-                self.names.append(value.get("file_name"))
+                self.names.append(file_name(value))
         else:
             for part in ("segmentation", "keypoints", "segments_info", "caption"):
                 self.counts[part] += part in value

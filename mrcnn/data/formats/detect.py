@@ -57,7 +57,7 @@ def detect_format(path):
             return name
     if path.suffix.lower() == ".json":
         read_json(path)  # broken JSON is the likeliest reason, and this says where
-    looked_for = "".join(f"\n  {name}: {what}" for name, what in LOOKED_FOR.items())
+    looked_for = ";".join(f"\n  {name}: {what}" for name, what in LOOKED_FOR.items())
     raise DataError(f"{path}: no annotations of a known format found; looked for{looked_for}")
 
 

@@ -16,7 +16,7 @@ from mrcnn.data.formats.shape_checks import (
     ShapeError,
     files_of,
     head_of,
-    image_path,
+    image_in,
     shown,
     sub_folders,
     the_subset,
@@ -24,6 +24,7 @@ from mrcnn.data.formats.shape_checks import (
 )
 
 STRUCTURE = re.compile(r'"shapes"\s*:|"imageData"\s*:')
+OWN_KEYS = {"shapes", "imagePath", "imageData", "imageHeight", "imageWidth", "version", "flags"}
 FOLDERS = ("labels", "annotations")  # of the JSON files, where they do not lie beside the images
 NO_OBJECT = ("__ignore__", "_background_")  # labels of labelme's for what is no object
 
@@ -89,8 +90,8 @@ def read_labelme(dataset, path, images=None, subset=None, source="labelme"):
                         "files with \"shapes\", there, in labels/ or in annotations/; there are "
                         "none")
     reader = _Reader(dataset, Path(root), images and Path(images), subset, source)
-    rows = [reader.read(file) for file in files]
-    reader.finish(rows, files)
+    rows = [reader.read(file, len(files) == 1) for file in files]
+    reader.finish([row for row in rows if row], files)
 
 
 class _Reader:
@@ -104,13 +105,21 @@ class _Reader:
         self.used = set()  # the paths of the images
         self.ignored = Counter()
 
-    def read(self, file):
-        """The arguments of `add_annotated` for one file; whatever is wrong becomes a finding."""
+    def read(self, file, is_alone):
+        """The arguments of `add_annotated` for one file; whatever is wrong becomes a finding.
+
+        None for a file that is another program's, and is counted; not where it is the only one.
+        """
         self.place += 1
         row = {"image_id": file.relative_to(self.root).with_suffix("").as_posix(), "path": None,
                "objects": None, "height": None, "width": None, "annotation_file": str(file)}
         try:
             data = read_json(file)
+            if not is_alone and isinstance(data, dict) and OWN_KEYS.isdisjoint(data) and (
+                    self._of_stem(file) is None):
+                self.place -= 1
+                self.ignored["JSON files are not labelme's"] += 1
+                return None
             if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
                 raise DataError("expected an object with a list of \"shapes\", received "
                                 f"{shown(data)}")
@@ -161,7 +170,7 @@ class _Reader:
     def _image(self, data, file):
         """The path of the image, None where there is none that may be read."""
         try:
-            path = self._named(data.get("imagePath"), file)
+            path = image_in(data.get("imagePath"), self.images, file.parent, self.root)
         except ShapeError as error:
             self._finding(error.kind, f"imagePath: {error}", file)
             return None
@@ -176,21 +185,6 @@ class _Reader:
             self._finding("duplicate-id", f"another file describes {path.name} too", file)
         self.used.add(path)
         return path
-
-    def _named(self, name, file):
-        """The path that imagePath stands for; a given folder of images needs its last part only.
-
-        Raises:
-            ShapeError: there is none that may be followed.
-        """
-        if self.images is None:
-            return image_path(name, file.parent, self.root)
-        try:
-            return image_path(name, self.images)
-        except ShapeError as error:
-            if error.kind != "path-outside":
-                raise
-            return image_path(name.replace("\\", "/").split("/")[-1], self.images)
 
     def _of_stem(self, file):
         found = (image_of_stem(folder, file.stem) for folder in self._folders(file))

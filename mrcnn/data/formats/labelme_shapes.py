@@ -16,6 +16,7 @@ from mrcnn.data.formats.shape_checks import (
     shown,
 )
 
+CORNERS = ("rotation", "oriented_rectangle", "quadrilateral")  # turned boxes, by their corners
 WITHOUT_AREA = ("point", "points", "line", "linestrip")
 
 
@@ -37,7 +38,8 @@ def shape_of(shape, size):
     kind = shape.get("shape_type") or "polygon"
     if kind in WITHOUT_AREA:
         return kind
-    readers = {"polygon": _polygon, "rectangle": _rectangle, "circle": _circle, "mask": _mask}
+    readers = {"polygon": _polygon, "rectangle": _rectangle, "circle": _circle, "mask": _mask,
+               **dict.fromkeys(CORNERS, _polygon)}
     if not isinstance(kind, str) or kind not in readers:
         raise ShapeError("annotation-invalid", f"shape_type: expected one of "
                          f"{[*readers, *WITHOUT_AREA]}, received {shown(kind)}")
@@ -75,8 +77,10 @@ def _polygon(shape):
 
 
 def _rectangle(shape):
-    xs, ys = _points(shape, 2)
-    (x1, x2), (y1, y2) = sorted(xs), sorted(ys)
+    """Two opposite corners or, as X-AnyLabeling has it, all four."""
+    points = shape.get("points")
+    xs, ys = _points(shape, 4 if isinstance(points, list) and len(points) == 4 else 2)
+    (x1, *_, x2), (y1, *_, y2) = sorted(xs), sorted(ys)
     if x1 == x2 or y1 == y2:
         raise ShapeError("box-invalid", f"expected two opposite corners, received x {x1:g} to "
                                         f"{x2:g}, y {y1:g} to {y2:g}")

@@ -5,13 +5,15 @@ Three layouts, each perhaps in one folder a subset:
     "nucleus"  <id>/images/<name>.png and <id>/masks/*, one file an object
     "folders"  images/<name>.jpg and masks/<name>/*, one file an object
     "labels"   images/<name>.jpg and masks/<name>.png, a label image: each value or colour but 0
-               is an object (see `file_regions.read_labels`)
+               is an object (see `file_regions.read_labels`). It may be called <name>_mask or the
+               like; <name>_0, <name>_1 and so on are one file an object
 
 Label images are opened while reading, for nothing else says which objects there are; other
 masks only when they are drawn.
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from mrcnn.data.formats.file_regions import LabelFile, MaskFile, read_labels
 from mrcnn.data.formats.paths import IMAGE_ENDINGS, image_files
 from mrcnn.data.formats.shape_checks import ShapeError, sub_folders, the_subset
 
+NAMED = re.compile(r"(.+?)[_-](?:masks?|segmentation|seg|labels?|gt)", re.IGNORECASE)
+NUMBERED = re.compile(r"(.+?)[_-](?:(?:mask|instance|object|obj)[_-]?)?\d+", re.IGNORECASE)
 LAYOUTS = ("nucleus", "folders", "labels")
 MOST_VALUES = 10_000  # a label image of more is a photograph
 
@@ -92,12 +96,17 @@ def _is_pair(path):
 
 
 def _is_nucleus(path):
-    """Whether the folder of one image: one image file and folders of no other name."""
+    """Whether the folder of one image: one image file and folders of no other name.
+
+    Without masks, as in a test set, the image must be called as the folder.
+    """
     names = {folder.name for folder in sub_folders(path)}
     if "images" not in names or not names <= {"images", "masks"}:
         return False
     files = image_files(path / "images")
-    return len(files) == 1 or ("masks" in names and not files and not sub_folders(path / "images"))
+    if "masks" in names:
+        return len(files) == 1 or (not files and not sub_folders(path / "images"))
+    return len(files) == 1 and files[0].stem == path.name
 
 
 @dataclass
@@ -111,6 +120,7 @@ class _Reader:
     bare: list = field(default_factory=list)
     ignored: list = field(default_factory=list)
     names: set = field(default_factory=set)
+    values: list = field(default_factory=list)  # how many each label image has
 
     def read_nucleus(self, root):
         """One folder an image."""
@@ -142,22 +152,24 @@ class _Reader:
         if not images.is_dir():
             raise DataError(f"{images}: expected a folder of images, there is none")
         folders = {one.name: one for one in sub_folders(masks) if layout != "labels"}
-        labels = {}
+        labels, pieces = {}, {}  # stem of the image -> files
+        stems = {image.stem for image in image_files(images)}
         for file in image_files(masks) if layout != "folders" else []:
-            labels.setdefault(file.stem, []).append(file)
-        self._ignore_rest(images, masks, folders, labels)
+            stem, is_piece = _owner(file.stem, stems)
+            (pieces if is_piece else labels).setdefault(stem, []).append(file)
+        self._ignore_rest(images, masks, folders, [*labels.values(), *pieces.values()])
         for image in image_files(images):
             self._add_pair(image.stem, image, folders.pop(image.stem, None),
-                           labels.pop(image.stem, ()))
+                           labels.pop(image.stem, ()), pieces.pop(image.stem, ()))
         for stem in sorted({*folders, *labels}):
             missing = ShapeError("image-missing", f"masks of an image that is not in {images}")
             self._add_pair(stem, images / f"{stem}.png", folders.get(stem), labels.get(stem, ()),
-                           [(missing, folders.get(stem) or labels[stem][0], "")])
+                           (), [(missing, folders.get(stem) or labels[stem][0], "")])
 
-    def _add_pair(self, stem, image, folder, labels, faults=()):
-        faults, rows = list(faults), []
+    def _add_pair(self, stem, image, folder, labels, pieces, faults=()):
+        faults, rows = list(faults), [(mask, None) for mask in pieces]
         if folder is not None:
-            rows = [(mask, None) for mask in self._mask_files(folder)]
+            rows += [(mask, None) for mask in self._mask_files(folder)]
         if len(labels) + bool(rows) > 1:
             names = [file.name for file in labels]
             faults.append((ShapeError("duplicate-id", f"expected one label image, or one folder of "
@@ -166,6 +178,7 @@ class _Reader:
         elif labels:
             try:
                 rows = [(labels[0], value) for value in _values(labels[0])]
+                self.values.append(len(rows))
             except ShapeError as fault:
                 faults.append((fault, labels[0], ""))
         self._add(stem, image, rows, faults, is_annotated=bool(labels))
@@ -206,21 +219,34 @@ class _Reader:
             self.ignored += [one for one in sorted(folder.iterdir()) if one.name[0] != "."
                              and (one.is_dir() or one.suffix.lower() not in IMAGE_ENDINGS)]
 
-    def _ignore_rest(self, images, masks, folders, labels):
+    def _ignore_rest(self, images, masks, folders, lists):
         """Notes what lies in the two folders and is not read."""
-        read = {*folders.values(), *(file for files in labels.values() for file in files), images}
+        read = {*folders.values(), *(file for files in lists for file in files), images}
         self._ignore_others(images)
         self.ignored += [one for one in sorted(masks.iterdir())
                          if one.name[0] != "." and one not in read]
 
     def sum_up(self, root):
         """The findings about the whole set."""
+        if max(self.values, default=0) == 1:
+            self.dataset.add_finding("one-value", f"{sum(self.values)} label images have one value "
+                                     "each, which is one object; several objects of an image need "
+                                     "a value or a file each", root)
         for kind, what, paths in (
                 ("image-unannotated", "images without masks, left out", self.bare),
                 ("entry-ignored", "files or folders that are no images or masks", self.ignored)):
             if paths:
                 place = os.path.relpath(paths[0], root)
                 self.dataset.add_finding(kind, f"{len(paths)} {what}, such as {place}", root)
+
+
+def _owner(stem, stems):
+    """(stem of the image that a mask file is of, whether it is one object of several)."""
+    for pattern in (NAMED, NUMBERED) if stem not in stems else ():
+        match = pattern.fullmatch(stem)
+        if match and match[1] in stems:
+            return match[1], pattern is NUMBERED
+    return stem, False
 
 
 def _values(path):

@@ -110,6 +110,35 @@ def image_path(name, folder, root=None):
         raise ShapeError("annotation-invalid", f"image: {error}") from error
 
 
+def image_in(name, given, folder, root=None):
+    """As `image_path`, for callers that may have named the folder of the images.
+
+    Args:
+        name: the file name, of any type.
+        given: the folder that the caller named, or None. There the last part of a name that
+            leads elsewhere is enough.
+        folder: the folder that the name is relative to otherwise.
+        root: the folder that must not be left then; None for `folder`.
+    """
+    try:
+        path = image_path(name, given or folder, None if given else root)
+    except ShapeError as error:
+        if error.kind != "path-outside":
+            raise
+        if given is None:
+            raise ShapeError(error.kind, f"{error}; with images=FOLDER its last part is looked "
+                                         "for there") from error
+        return image_path(_last_part(name), given)
+    if given is None or os.path.isfile(path):
+        return path
+    last = image_path(_last_part(name), given)
+    return last if os.path.isfile(last) else path
+
+
+def _last_part(name):
+    return name.replace("\\", "/").split("/")[-1]
+
+
 def head_of(path):
     """The first few thousand characters of a file; "" where it cannot be read."""
     try:

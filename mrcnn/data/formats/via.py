@@ -6,16 +6,19 @@ has "shape_attributes", what was drawn, and "region_attributes", what people sai
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.annotated import Instance
 from mrcnn.data.formats.json_stream import read_json
+from mrcnn.data.formats.paths import inside
 from mrcnn.data.formats.shape_checks import (
     MOST_OPENED,
     ShapeError,
     files_of,
     head_of,
+    image_in,
     image_path,
     shown,
     sub_folders,
@@ -24,12 +27,16 @@ from mrcnn.data.formats.shape_checks import (
 from mrcnn.data.formats.via_shapes import choices, find_class_attribute, shape_of
 
 NO_NAME = "object"
-STRUCTURE = re.compile(r'"_via_(img_metadata|settings|attributes)"|"shape_attributes"|'
+FIRST_NAMES = 20  # file names that are looked for to find the images' folder
+STRUCTURE = re.compile(r'"_via_(img_metadata|settings|attributes)"|"shape_attributes"|"vid_list"|'
                        r'"filename"\s*:.*"regions"\s*:', re.DOTALL)
 
 
 def matches(path):
-    """True for a VIA file, or a folder that has one, in itself or in a subset's folder."""
+    """True for a VIA file, or a folder that has one, in itself or in a subset's folder.
+
+    Also for what VIA writes and cannot be read, its CSV and VIA 3, so that reading says it.
+    """
     return _is_via(path) if Path(path).is_file() else bool(_files(path) or subsets(path))
 
 
@@ -42,16 +49,19 @@ def subsets(path):
 
 def _is_via(path):
     name = Path(path).name.lower()
+    if name.endswith(".csv"):
+        return "region_shape_attributes" in head_of(path)
     if not name.endswith(".json"):
         return False
     return name.startswith("via") and "coco" not in name or bool(STRUCTURE.search(head_of(path)))
 
 
 def _files(folder):
-    """The VIA files of a folder: those called via*.json, else any with VIA's structure."""
+    """The VIA files of a folder: those called via*.json, any with VIA's structure, or its CSV."""
     files = files_of(folder, ".json")
     named = [path for path in files if path.name.lower().startswith("via") and _is_via(path)]
-    return named or [path for path in files[:MOST_OPENED] if _is_via(path)]
+    found = named or [path for path in files[:MOST_OPENED] if _is_via(path)]
+    return found or [path for path in files_of(folder, ".csv")[:MOST_OPENED] if _is_via(path)]
 
 
 def read_via(dataset, path, images=None, subset=None, source="via", class_attribute=None,
@@ -66,7 +76,8 @@ def read_via(dataset, path, images=None, subset=None, source="via", class_attrib
     Args:
         dataset: AnnotatedDataset, changed in place.
         path: the file, or a folder with via*.json or another JSON file of VIA's.
-        images: folder of the images; None for that of the file.
+        images: folder of the images, where the last part of a file name is enough; None for
+            that of the file, images/ beside it, or what a project says inside its folder.
         subset: name of a folder below `path`, such as "train".
         source: name of the source.
         class_attribute: the region attribute that says the class: text, or a choice of one.
@@ -80,13 +91,18 @@ def read_via(dataset, path, images=None, subset=None, source="via", class_attrib
     if class_attribute is not None and class_name is not None:
         raise DataError("expected class_attribute or class_name, received both")
     file = _file(Path(path), subset)
-    entries = _entries(read_json(file), file)
+    if file.suffix.lower() == ".csv":
+        raise DataError(f"{file}: a CSV export of VIA, which is not read; in VIA, export the "
+                        "annotations as JSON")
+    data = read_json(file)
+    entries = _entries(data, file)
     regions = {key: _regions(entry) for key, entry in entries.items()}
     attribute = None
     if class_name is None:
         all_regions = [region for of_image in regions.values() for _, region in of_image or []]
         attribute = find_class_attribute(all_regions, class_attribute, file)
-    _Reader(dataset, file, Path(images or file.parent), source, attribute,
+    folder = Path(images) if images is not None else _image_folder(file, Path(path), data, entries)
+    _Reader(dataset, file, folder, images and folder, source, attribute,
             class_name or NO_NAME).read(entries, regions)
 
 
@@ -107,8 +123,30 @@ def _file(path, subset):
     return files[0]
 
 
+def _image_folder(file, path, data, entries):
+    """The folder that holds some of the images, else that of the file."""
+    folders, root = [file.parent], path if path.is_dir() else file.parent
+    try:
+        folders.append(inside(file.parent, data["_via_settings"]["core"]["default_filepath"]))
+    except (KeyError, TypeError, ValueError):
+        pass  # no project, or one that says nothing of use
+    folders += [file.parent / "images", root / "images" / file.parent.name, root / "images"]
+    names = [entry.get("filename") for entry in islice(entries.values(), FIRST_NAMES)
+             if isinstance(entry, dict)]
+    for folder in folders:
+        for name in names:
+            try:
+                if os.path.isfile(image_path(name, folder)):
+                    return folder
+            except ShapeError:
+                continue
+    return file.parent
+
+
 def _entries(data, file):
     """The entries of the images, key -> entry."""
+    if isinstance(data, dict) and {"project", "file", "metadata"} <= data.keys():
+        raise DataError(f"{file}: a project of VIA 3, which is not read; export it as COCO")
     wrong = DataError(f"{file}: expected a VIA 1 or 2 export or project: an object with "
                       f"\"filename\" and \"regions\" for each image; received {shown(data)}")
     if not isinstance(data, dict):
@@ -134,8 +172,9 @@ def _regions(entry):
 class _Reader:
     """Adds the entries of one file to a dataset."""
 
-    def __init__(self, dataset, file, images, source, attribute, class_name):
-        self.dataset, self.file, self.images, self.source = dataset, file, images, source
+    def __init__(self, dataset, file, images, given, source, attribute, class_name):
+        self.dataset, self.file, self.source = dataset, file, source
+        self.images, self.given = images, given
         self.attribute, self.class_name = attribute, class_name
         self.seen = set()
 
@@ -187,8 +226,8 @@ class _Reader:
         place, label = len(self.dataset.image_info), _label(entry)
         path, faults = None, []
         try:
-            path = image_path(entry.get("filename") if isinstance(entry, dict) else None,
-                              self.images)
+            path = image_in(entry.get("filename") if isinstance(entry, dict) else None,
+                            self.given, self.images)
         except ShapeError as fault:
             faults.append((fault.kind, str(fault)))
         if path is not None and not os.path.isfile(path):

@@ -3,6 +3,7 @@
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.outline_regions import Ellipse, Outline, Rectangle
 from mrcnn.data.formats.shape_checks import (
+    MOST_PIXELS,
     ShapeError,
     above_zero,
     check_outline,
@@ -51,6 +52,8 @@ def choices(region, name):
     value = _attributes(region).get(name)
     if isinstance(value, dict):
         return [option for option, ticked in value.items() if ticked is True and option.strip()]
+    if type(value) is int and abs(value) <= MOST_PIXELS:  # scripts write numbers of classes
+        return [str(value)]
     return [value.strip()] if isinstance(value, str) and value.strip() else []
 
 

@@ -6,8 +6,9 @@ Annotations or beside the images, perhaps in one folder a subset.
 
 Value n in SegmentationObject/<id>.png belongs to the n-th object of the XML, counted from 1; 0
 is background and 255 void. Images without a label image have boxes alone, which then serve as
-masks. VOC's boxes count pixels from 1 and include their last one. The label images are not
-opened here; whether they agree with the XML, `data.check` says.
+masks, or the polygons that some tools write beside them. VOC's boxes count pixels from 1 and
+include their last one. The label images are not opened here; whether they agree with the XML,
+`data.check` says.
 """
 
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from mrcnn.data.formats.annotated import Instance
 from mrcnn.data.formats.file_regions import VOID, LabelFile
+from mrcnn.data.formats.outline_regions import Rectangle
 from mrcnn.data.formats.paths import PathOutsideError, image_of_stem, inside
 from mrcnn.data.formats.shape_checks import (
     ShapeError,
@@ -27,6 +29,7 @@ from mrcnn.data.formats.shape_checks import (
     unlisted_images,
 )
 from mrcnn.data.formats.voc_folders import (
+    MASKS,
     Folders,
     annotations_of,
     lists_of,
@@ -34,7 +37,7 @@ from mrcnn.data.formats.voc_folders import (
     root_of,
     xml_folders,
 )
-from mrcnn.data.formats.voc_xml import box_of, more_of, parsed, size_of, text_of
+from mrcnn.data.formats.voc_xml import box_of, more_of, outline_of, parsed, size_of, text_of
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -56,7 +59,8 @@ def read_voc(dataset, path, images=None, subset=None, source="voc", class_names=
             reads all lists, or all XML files.
         source: name of the set in the dataset.
         class_names: the only names that are right; another one is a finding. None takes what
-            is there: VOC's 20 in their order first where ImageSets and one of them are found.
+            is there: VOC's 20 in their order first where ImageSets and one of them are found,
+            and no labelmap.txt, which a tool such as CVAT writes to a set of one's own.
         keep_difficult: False leaves out objects that are marked as difficult, with a finding.
 
     Raises:
@@ -72,10 +76,12 @@ def read_voc(dataset, path, images=None, subset=None, source="voc", class_names=
 
 
 def matches(path):
-    """Whether a folder or file looks like Pascal VOC."""
+    """Whether a folder or file looks like Pascal VOC, be it label images without an XML file."""
     path = Path(path)
     if path.is_file():
         return path.suffix.lower() == ".xml" and "<annotation" in head_of(path)
+    if (path / MASKS).is_dir():
+        return True
     root = root_of(path, choose=False)
     return any("<annotation" in head_of(file)
                for folder in ([root] if root else xml_folders(path))[:1]
@@ -106,13 +112,18 @@ class _Reader:
         """Adds the classes: those given, or those of all objects of `stems`."""
         if class_names is None:
             found = {name for stem in stems for name in self._names(stem)}
-            has_own = self.folders.has_lists and not found.isdisjoint(VOC_CLASSES)
+            has_own = self._is_vocs and not found.isdisjoint(VOC_CLASSES)
             own = VOC_CLASSES if has_own else ()
             class_names = [*own, *sorted(found.difference(own))]
         for name in class_names:
-            is_own = self.folders.has_lists and name in VOC_CLASSES
+            is_own = self._is_vocs and name in VOC_CLASSES
             class_id = VOC_CLASSES.index(name) + 1 if is_own else name
             self.ids[name] = self.dataset.class_for(self.source, class_id, name)
+
+    @property
+    def _is_vocs(self):
+        own = self.folders.root / "labelmap.txt"
+        return self.folders.has_lists and not own.is_file()
 
     def _names(self, stem):
         try:
@@ -188,7 +199,7 @@ class _Reader:
             made = self._noted(faults, region, self._instance, one, place, size, mask)
             if made is not None:
                 found.append(made)
-                self.boxes[stem] += mask is None
+                self.boxes[stem] += isinstance(made.region, Rectangle)
         return found, {} if mask is None else {"label_image": [mask, len(objects)]}
 
     def _instance(self, one, place, size, mask):
@@ -206,14 +217,14 @@ class _Reader:
         if more.get("difficult") == 1 and not self.keep_difficult:
             self.difficult += 1
             return None
-        box = box_of(one, size)
-        if mask is None and box is None:
+        box, outline = box_of(one, size), outline_of(one, size)
+        if mask is None and box is None and outline is None:
             raise ShapeError("annotation-invalid",
                              "expected <bndbox> or a label image, there is none")
         if mask is not None and place >= VOID:
             raise ShapeError("mask-invalid",
                              f"a label image has no value for object {place}: {VOID} is void")
-        region = box if mask is None else LabelFile(mask, place)
+        region = outline or box if mask is None else LabelFile(mask, place)
         return Instance(self.ids[name], region, f"object {place}", more=more)
 
     def sum_up(self):

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrcnn.data.dataset import DataError
-from mrcnn.data.formats.paths import IMAGE_ENDINGS
+from mrcnn.data.formats.paths import IMAGE_ENDINGS, image_files
 from mrcnn.data.formats.shape_checks import files_of, sub_folders, the_subset
+
+MASKS = "SegmentationObject"
 
 
 @dataclass
@@ -32,8 +34,11 @@ def located(path, images, subset):
         root, subset = path / (name or ""), None
     annotations = annotations_of(root)
     if annotations is None:
+        hint = ("; a set of label images alone is not read, export it as COCO"
+                if (root / MASKS).is_dir() else "")
         raise DataError(f"{path}: no Pascal VOC annotations: expected XML files in Annotations, "
-                        "in VOCdevkit/VOC*/Annotations, beside the images, or in subset folders")
+                        "in VOCdevkit/VOC*/Annotations, beside the images, or in subset folders"
+                        + hint)
     folders, lists = _folders(root, annotations, images), lists_of(root)
     if subset is not None and subset not in lists:
         raise DataError(f"{path}: subset: expected one of {list(lists)}, received {subset!r}")
@@ -50,11 +55,17 @@ def located(path, images, subset):
 
 def _folders(root, annotations, images):
     if images is None:
-        found = [folder for folder in sub_folders(root)
-                 if folder.name.lower() in ("jpegimages", "images")]
+        found = _image_folders(root)
+        if not found and annotations == root and not image_files(root):
+            found = _image_folders(root.parent)
         images = found[0] if found else annotations if annotations == root else root
-    masks = root / "SegmentationObject"
+    masks = root / MASKS
     return Folders(root, annotations, Path(images), masks if masks.is_dir() else None)
+
+
+def _image_folders(root):
+    return [folder for folder in sub_folders(root)
+            if folder.name.lower() in ("jpegimages", "images")]
 
 
 def root_of(path, choose=True):

@@ -1,7 +1,14 @@
 """What a Pascal VOC XML file says, each part checked; see `voc`."""
 
+from mrcnn.data.formats.coco_regions import Polygons
 from mrcnn.data.formats.outline_regions import Rectangle
-from mrcnn.data.formats.shape_checks import ShapeError, check_within, number, shown
+from mrcnn.data.formats.shape_checks import (
+    ShapeError,
+    check_outline,
+    check_within,
+    number,
+    shown,
+)
 
 MOST_AREA = 2**30  # pixels; a <size> beyond is a mistake
 BOX = ("xmin", "ymin", "xmax", "ymax")
@@ -63,6 +70,23 @@ def box_of(one, size):
         raise ShapeError("box-invalid",
                          f"empty or inside out: x {x1:g} to {x2:g}, y {y1:g} to {y2:g}")
     region = Rectangle(x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1)
+    if size is not None:
+        check_within(region.box(), size)
+    return region
+
+
+def outline_of(one, size):
+    """The Polygons of an object that has <polygon><x1>..<y1>..<x2>.., as Roboflow writes it.
+
+    VOC's own files have none. As those of its boxes, the coordinates count pixels from 1.
+    """
+    polygon = one.find("polygon")
+    if polygon is None:
+        return None
+    count = sum(child.tag[:1] == "x" for child in polygon)
+    xs, ys = ([_float(polygon, f"{axis}{i}") - 1 for i in range(1, count + 1)] for axis in "xy")
+    check_outline(xs, ys)
+    region = Polygons([[value for point in zip(xs, ys, strict=True) for value in point]])
     if size is not None:
         check_within(region.box(), size)
     return region

@@ -17,8 +17,10 @@ from mrcnn.data.formats.yolo_folders import (
     MOST_CLASSES,
     class_names,
     image_folders,
+    image_lists,
     label_files,
     label_folder,
+    listed_images,
     names_of,
     read_yaml,
     subsets_of,
@@ -81,7 +83,12 @@ def read_yolo(dataset, path, images=None, subset=None, source="yolo", names=None
         raise FileNotFoundError(f"no such file or folder: {path}")
     root, file, data = _described(path)
     subset = the_subset(path, subset, subsets_of(root, data))
-    folders = image_folders(root, subset, data) if images is None else [_given(images, subset)]
+    lists = image_lists(root, subset, data) if images is None else []
+    chosen, missing = listed_images(lists, root)
+    if chosen:
+        folders = list(dict.fromkeys(image.parent for image in chosen))
+    else:
+        folders = image_folders(root, subset, data) if images is None else [_given(images, subset)]
     pairs = [(folder, label_folder(folder, root, subset)) for folder in folders]
     if not any(labels for _, labels in pairs):
         raise DataError(f"{path if subset is None else path / subset}: expected label files, "
@@ -90,9 +97,10 @@ def read_yolo(dataset, path, images=None, subset=None, source="yolo", names=None
         known = names_of(root, data, file)
     else:
         known = class_names(names, "names")
-    reader = _Reader(dataset, source, root if images is None else Path(images))
-    rows = [row for folder, labels in pairs for row in reader.listed(folder, labels)]
-    reader.read(rows, known, root)
+    reader = _Reader(dataset, source, root if images is None else Path(images), missing)
+    rows = [row for folder, labels in pairs for row in reader.listed(folder, labels)
+            if not chosen or row[1] in chosen]
+    reader.read([*rows, *((name, None, None) for name in missing)], known, root)
 
 
 def _given(images, subset):
@@ -106,8 +114,9 @@ def _given(images, subset):
 class _Reader:
     """Adds images with the objects of their label files."""
 
-    def __init__(self, dataset, source, root):
+    def __init__(self, dataset, source, root, missing):
         self.dataset, self.source, self.root = dataset, source, root
+        self.missing = missing  # name of an image that a list has, and nobody else -> place
         self.boxes = 0
 
     def listed(self, folder, labels):
@@ -149,8 +158,9 @@ class _Reader:
     def _add(self, image_id, path, file, names, ids):
         place = len(self.dataset.image_info)
         if path is None:
-            self.dataset.add_finding("image-missing", "there is no image for this label file",
-                                     file, "", place)
+            message = f"there is no image for this {'list entry' if file is None else 'label file'}"
+            self.dataset.add_finding("image-missing", message,
+                                     *(self.missing.get(image_id) or (file, "")), place)
         shapes, faults = self._lines(file, names)
         for kind, message, region in faults:
             self.dataset.add_finding(kind, message, file, region, place)

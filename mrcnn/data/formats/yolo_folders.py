@@ -1,7 +1,8 @@
 """Where a YOLO set has its images, labels and class names.
 
 Images lie in images/ or images/<subset>/, labels in labels/ likewise; or both in <subset>/. A
-data.yaml says so and names the classes; without one, classes.txt does.
+data.yaml says so, by folders or by text files that list images, and names the classes; without
+one, classes.txt does.
 """
 
 import os
@@ -134,8 +135,7 @@ def image_folders(root, subset, data):
     Raises:
         DataError: there is none; the message says where they were looked for.
     """
-    values = (data or {}).get(subset) if subset is not None else None
-    values = [values] if isinstance(values, str) else values if isinstance(values, list) else []
+    values = _values(subset, data)
     found = [_below(root, (data or {}).get("path"), value) for value in values]
     if found and all(found):
         return list(dict.fromkeys(found))
@@ -150,8 +150,56 @@ def image_folders(root, subset, data):
                     "inside the folder of data.yaml only")
 
 
-def _below(root, base, value):
-    """The folder below `root` that data.yaml means, or None."""
+def image_lists(root, subset, data):
+    """The text files of image names that data.yaml has for a subset; none where it has folders."""
+    values = [value for value in _values(subset, data) if str(value).lower().endswith(".txt")]
+    found = [_below(root, (data or {}).get("path"), value, os.path.isfile) for value in values]
+    return [path for path in found if path]
+
+
+def listed_images(lists, root):
+    """The images that text files list.
+
+    Args:
+        lists: the files, a name a line.
+        root: folder that the names are relative to, and that is not left.
+
+    Returns:
+        ({path of an image that is there: None}, {name without such an image: (file, line)}).
+
+    Raises:
+        DataError: a list cannot be read.
+    """
+    found, missing = {}, {}
+    for file in lists:
+        try:
+            lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        except OSError as error:
+            raise DataError(f"{file}: the list cannot be read: {error}") from error
+        for i, name in enumerate(map(str.strip, lines), 1):
+            path = _listed_image(root, name)
+            if path is not None:
+                found[path] = None
+            elif name:
+                missing[name] = file, f"line {i}"
+    return found, missing
+
+
+def _listed_image(root, name):
+    """Its path; the first folders of a name may be others, for lists are often moved."""
+    parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
+    paths = (Path(os.path.abspath(root), *parts[i:]) for i in range(len(parts)))
+    return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def _values(subset, data):
+    """What data.yaml says of a subset, as a list."""
+    values = (data or {}).get(subset) if subset is not None else None
+    return [values] if isinstance(values, str) else values if isinstance(values, list) else []
+
+
+def _below(root, base, value, exists=os.path.isdir):
+    """The folder, or file, below `root` that data.yaml means, or None."""
     if not isinstance(value, str):
         return None
     joined = [f"{base}/{value}"] if isinstance(base, str) else []
@@ -160,7 +208,7 @@ def _below(root, base, value):
             path = inside(root, name)
         except ValueError:  # leads out, or is no name
             continue
-        if os.path.isdir(path):
+        if exists(path):
             return path
     return None
 

@@ -306,6 +306,13 @@ def test_crowds_and_classes_are_counted(tmp_path):
             ("class-left-out", "class 'd'")} == warnings
 
 
+def test_a_set_without_an_image_is_not_clean():
+    report = check_dataset(dataset_of(classes=("a",)))
+    assert [(one.kind, one.message) for one in report.errors] == [
+        ("image-missing", "there is no image in the set")]
+    assert not report.clean
+
+
 @pytest.mark.parametrize(("side", "count"), [(64, 2), (128, 1), (1024, 0)])
 def test_objects_smaller_than_the_smallest_anchor(tmp_path, side, count):
     dataset = dataset_of((picture(tmp_path / "a.png"), [Rectangle(4, 5, 8, 18), BOX], None),

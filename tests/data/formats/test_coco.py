@@ -182,6 +182,11 @@ def test_boxes_without_outlines_serve_as_masks(tmp_path):
     ("all.json", ".", "."),
     ("all.json", "images", "."),
     ("all.json", "images", "all.json"),
+    ("annotations/instances_minimade.json", "made", "."),
+    ("annotations/instances_minimade.json", "images/made", "."),
+    ("annotations/person_keypoints_made.json", "made", "annotations/person_keypoints_made.json"),
+    ("all.json", "pictures", "."),
+    ("made/labels.json", "made/images", "."),
 ])
 def test_images_are_found_beside_their_annotations(tmp_path, name, images, given):
     coco_sets.write(tmp_path, name=name, images=images)
@@ -201,8 +206,88 @@ def test_a_relative_path_is_fine(tmp_path, monkeypatch):
         assert [type(info["id"]) for info in dataset.class_info] == [int] * 3
 
 
+def test_folders_that_all_hold_such_images_are_not_guessed_at(tmp_path):
+    for folder in ("one", "two"):
+        coco_sets.write(tmp_path, name="labels.json", images=folder)
+    assert [one.kind for one in read(tmp_path).findings] == ["image-missing"] * 3
+    coco_sets.write(tmp_path, name="labels_two.json")
+    dataset = read(tmp_path / "labels_two.json")
+    assert dataset.findings == []
+    assert dataset.image_reference(0) == str(tmp_path / "two" / "a.png")
+
+
+def test_other_files_beside_the_instances_are_no_subsets(tmp_path):
+    for subset in ("train", "val"):
+        coco_sets.write(tmp_path, name=f"annotations/instances_{subset}.json", images=subset)
+        coco_sets.write(tmp_path, name=f"annotations/captions_{subset}.json", images=subset)
+    assert subsets(tmp_path / "annotations") == subsets(tmp_path) == ["train", "val"]
+
+
+def test_a_folder_of_many_json_files_is_not_looked_into(tmp_path):
+    for i in range(3):
+        (tmp_path / "made").mkdir(exist_ok=True)
+        (tmp_path / "made" / f"{i}.json").write_text('{"shapes": []}')
+    assert not matches(tmp_path)
+    coco_sets.write(tmp_path, name="made/labels.json")
+    assert not matches(tmp_path)
+    (tmp_path / "made" / "0.json").unlink()
+    assert subsets(tmp_path) == ["made"]
+
+
+def test_a_file_of_categories_alone_is_no_coco_set(tmp_path):
+    (tmp_path / "notes.json").write_text('{"categories": [{"id": 0, "name": "a"}], "info": {}}')
+    assert not matches(tmp_path)
+    content = {"categories": [{"id": i, "name": f"c{i}"} for i in range(1203)],
+               **{key: coco_sets.TREE[key] for key in ("images", "annotations")}}
+    assert matches(coco_sets.write(tmp_path, content))
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("..\\..\\media\\upload\\4\\a.png", "path-outside"), ("/data/upload/4/a.png", "path-outside"),
+    ("C:\\Users\\me\\a.png", "path-outside"), ("images\\1/a.png", "image-missing"),
+    ("http://localhost:8080/data/a.png", "image-missing"),
+])
+def test_in_a_folder_that_is_given_the_last_part_of_a_name_is_enough(tmp_path, name, kind):
+    content = coco_sets.tree()
+    content["images"][0]["file_name"] = name
+    file = coco_sets.write(tmp_path, content, "result.json", "images")
+    assert [one.kind for one in read(file).findings if one.image == 0] == [kind]
+    dataset = read(file, images=tmp_path / "images")
+    assert dataset.findings == []
+    assert dataset.image_reference(0) == str(tmp_path / "images" / "a.png")
+    (tmp_path / "images" / "a.png").unlink()
+    assert [one.kind for one in read(file, images=tmp_path / "images").findings] == [kind]
+
+
+def test_lvis_names_its_images_by_address(tmp_path):
+    content = coco_sets.tree()
+    for one in content["images"]:
+        one["coco_url"] = f"http://images.cocodataset.org/train2017/{one.pop('file_name')}"
+    coco_sets.write(tmp_path, content, "lvis_v1_train.json", "train2017")
+    dataset = read(tmp_path)
+    assert dataset.findings == []
+    assert dataset.image_reference(0) == str(tmp_path / "train2017" / "a.png")
+
+
+def test_crowds_can_be_read_as_objects(tmp_path):
+    file = coco_sets.write(tmp_path)
+    assert sorted(read(file).load_mask(1)[1].tolist()) == [-1, 2]
+    assert sorted(read(file, crowds_as_objects=True).load_mask(1)[1].tolist()) == [1, 2]
+
+
+def test_a_size_that_is_not_said_is_that_of_the_file(tmp_path):
+    def forget(tree):
+        tree["images"][0].update(width=None, height=None)
+        del tree["images"][1]["width"], tree["images"][1]["height"]
+    dataset, told = read_tree(tmp_path, forget), read_tree(tmp_path)
+    assert dataset.findings == []
+    for image_id in (0, 1):
+        np.testing.assert_array_equal(dataset.load_mask(image_id)[0],
+                                      told.load_mask(image_id)[0])
+
+
 @pytest.mark.parametrize("name", ["annotations/instances_{}.json", "{}/_annotations.coco.json",
-                                  "{}.json"])
+                                  "{}.json", "{}/labels.json"])
 def test_subsets(tmp_path, name):
     for subset in ("train", "val"):
         coco_sets.write(tmp_path, name=name.format(subset), images=subset)
@@ -332,6 +417,8 @@ FAULTS = {
                          "leads out", 2),
     "file name absolute": (image(file_name="/etc/passwd"), "path-outside", "image 7", 0,
                            "leads out", 2),
+    "file capital": (image(file_name="A.png"), "image-missing", "image 7", 0,
+                     "A.png; there is a.png, and capital letters count", 2),
     "file absent": (image(file_name="z.png"), "image-missing", "image 7", 0,
                     "no such file: .*z.png", 2),
     "width 0": (image(width=0), "annotation-invalid", "image 7", 0, "width: .*received 0", 2),
@@ -436,7 +523,10 @@ def test_faults_are_found_and_the_rest_is_read(tmp_path, name):
     annotation(id="a1", image_id=7.0, extra=[None, {}]),
     without("annotations", "id"),
     without("annotations", "iscrowd"),
+    annotation(iscrowd=None),
     without("annotations", "bbox"),
+    annotation(bbox=[]),
+    annotation(image_id="7", category_id="18"),
     image(width=20.0),
     outline(2, 2, 8, 8, 8, 2, 2, 8),  # crosses itself: as much to the left as to the right
 ])

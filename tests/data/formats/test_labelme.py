@@ -171,6 +171,32 @@ def test_a_bad_shape_is_named_and_the_others_stay(tmp_path, kind, bad):
     assert [one.place for one in dataset.instances(1)] == ["shape 0", "shape 2"]
 
 
+def test_boxes_by_their_corners(tmp_path):
+    corners = [[21, 8], [33, 8], [33, 25.5], [21, 25.5]]
+    turned = [[30, 4], [40, 9], [36, 20], [26, 15]]
+    shapes = [shape(points=corners, shape_type="rectangle"), shape("rectangle"),
+              *(shape(points=turned, shape_type=kind)
+                for kind in ("rotation", "oriented_rectangle", "quadrilateral"))]
+    dataset = read(read_labelme, written(tmp_path, shapes))
+    assert dataset.findings == []
+    masks = dataset.load_mask(0)[0]
+    for i, outline in enumerate((corners, corners, turned, turned, turned)):
+        np.testing.assert_array_equal(masks[:, :, i], filled(outline))
+
+
+def test_other_json_files_of_the_folder_are_counted(tmp_path):
+    written(tmp_path, [shape()], "b")
+    written(tmp_path, [shape()], "d")
+    (tmp_path / "a.json").write_text('{"project": 3}')
+    (tmp_path / "c.json").write_text('{"images": []}')
+    dataset = read(read_labelme, tmp_path)
+    assert [one.message for one in dataset.findings] == ["2 JSON files are not labelme's, left out"]
+    assert [info["id"] for info in dataset.image_info] == ["b", "d"]
+    write_image(tmp_path / "c.jpg")  # now something should be said about that image
+    assert ("annotations-unreadable", "", 1) in kinds(read(read_labelme, tmp_path))
+    assert kinds(read(read_labelme, tmp_path / "a.json"))[0][0] == "annotations-unreadable"
+
+
 def test_rounding_at_the_border_is_no_fault(tmp_path):
     near = shape(points=[[-1.5, -2], [61.9, 5], [30, 41]])
     assert read(read_labelme, written(tmp_path, [near])).findings == []

@@ -180,6 +180,54 @@ def test_images_without_masks_are_counted_or_kept(tmp_path, layout):
     assert kept.load_mask(4)[0].shape[2] == 0
 
 
+@pytest.mark.parametrize("name", ["{}_mask", "{}-masks", "{}_Segmentation", "{}_seg", "{}_gt"])
+def test_label_images_may_be_called_a_little_differently(tmp_path, name):
+    labels(tmp_path)
+    for stem in COUNTS:
+        (tmp_path / "masks" / f"{stem}.png").rename(
+            tmp_path / "masks" / f"{name.format(stem)}.png")
+    dataset = read(tmp_path)
+    assert dataset.findings == []
+    for image_id, count in enumerate(COUNTS.values()):
+        np.testing.assert_array_equal(dataset.load_mask(image_id)[0], spots(count))
+
+
+@pytest.mark.parametrize("name", ["{}_{}", "{}-mask{}", "{}_mask_{}", "{}_instance_{}"])
+def test_numbered_files_are_one_object_each(tmp_path, name):
+    for stem, count in COUNTS.items():
+        save(tmp_path / "images" / f"{stem}.png", picture())
+        for i, mask in enumerate(np.moveaxis(spots(count), 2, 0)):
+            save(tmp_path / "masks" / f"{name.format(stem, i)}.png", mask.astype(np.uint8) * 255)
+    save(tmp_path / "images" / "7f3_0.png", picture())  # its own image, so no object of 7f3
+    if name == "{}_{}":
+        save(tmp_path / "masks" / "7f3_0.png", label_image(2))
+    dataset = read(tmp_path)
+    assert [one.kind for one in dataset.findings if one.is_error] == []
+    counts = {info["id"]: dataset.load_mask(i)[0].shape[2]
+              for i, info in enumerate(dataset.image_info)}
+    own = {"7f3_0": 2} if name == "{}_{}" else {"7f3": 1}
+    assert counts == {"0a1": 3, "b22": 4, **own}
+    np.testing.assert_array_equal(dataset.load_mask(0)[0], spots(3))
+
+
+def test_images_in_a_subset_s_folder_are_no_nucleus_set(tmp_path):
+    for name in ("train", "val"):
+        save(tmp_path / name / "images" / "1.png", picture())
+    assert not matches(tmp_path)
+
+
+def test_masks_of_one_value_are_one_object_and_it_is_said(tmp_path):
+    for name in "ab":
+        save(tmp_path / "images" / f"{name}.png", picture())
+        save(tmp_path / "masks" / f"{name}.png", spots(3).any(axis=2).astype(np.uint8) * 255)
+    dataset = read(tmp_path)
+    assert found(dataset) == [("one-value", None)]
+    assert dataset.findings[0].message.startswith("2 label images have one value each")
+    assert dataset.load_mask(0)[0].shape[2] == 1
+    save(tmp_path / "masks" / "b.png", label_image(2))
+    assert found(read(tmp_path)) == []
+
+
 def test_a_test_set_of_images_alone(tmp_path):
     for name in COUNTS:
         save(tmp_path / "stage1_test" / name / "images" / f"{name}.png", picture())

@@ -225,6 +225,55 @@ def test_points_and_unknown_classes(tmp_path):
     assert "2 point shapes" in dataset.findings[2].message
 
 
+@pytest.mark.parametrize(("file", "image", "given", "default"), [
+    ("via.json", "images/a.jpg", "", ""), ("via.json", "pics/a.jpg", "", "./pics/"),
+    ("train/via.json", "images/train/a.jpg", "", ""), ("annotations/via.json", "images/a.jpg", "",
+                                                       "/home/me/pics/"),
+    ("via.json", "images/a.jpg", "via.json", "../../"),
+])
+def test_images_are_looked_for_beside_the_file(tmp_path, file, image, given, default):
+    path = write_image(tmp_path / image)
+    written((tmp_path / file).parent, [entry([region()])], (), "via.json", project=True)
+    text = (tmp_path / file).read_text().replace('"/x"', json.dumps(default))
+    (tmp_path / file).write_text(text)
+    dataset = read(read_via, tmp_path / given)
+    assert dataset.findings == []
+    assert dataset.image_info[0]["path"] == str(path)
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("C:\\data\\a.jpg", "path-outside"), ("https://x.org/a.jpg", "path-outside"),
+    ("../a.jpg", "path-outside"), ("old/a.jpg", "image-missing"),
+])
+def test_in_a_folder_that_is_given_the_last_part_of_a_name_is_enough(tmp_path, name, kind):
+    written(tmp_path / "set", [entry([region()], name)], ())
+    path = write_image(tmp_path / "pictures" / "a.jpg")
+    dataset = read(read_via, tmp_path / "set", images=tmp_path / "pictures")
+    assert dataset.findings == [] and dataset.image_info[0]["path"] == str(path)
+    assert [one[0] for one in kinds(read(read_via, tmp_path / "set"))] == [kind]
+
+
+def test_classes_may_be_numbers(tmp_path):
+    regions = [region(**{"class": 3}), region(**{"class": 12}), region(**{"class": True})]
+    dataset = read(read_via, written(tmp_path, [entry(regions)]))
+    assert dataset.class_names == ["BG", "12", "3"]
+    assert [one[0] for one in kinds(dataset)] == ["class-unknown"]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), [
+    ("via_export_csv.csv", "#filename,file_size,file_attributes,region_count,region_id,"
+     "region_shape_attributes,region_attributes\n", "export the annotations as JSON"),
+    ("project.json", '{"project": {"pname": "x", "vid_list": ["1"]}, "config": {}, "attribute": '
+     '{}, "file": {}, "metadata": {}, "view": {}}', "VIA 3, which is not read; export it as COCO"),
+])
+def test_what_is_not_read_says_what_to_do(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    for path in (tmp_path, tmp_path / name):
+        assert matches(path)
+        with pytest.raises(DataError, match=f"{name}: .*{message}"):
+            read(read_via, path)
+
+
 def test_an_embedded_image_is_not_used(tmp_path):
     dataset = read(read_via, written(tmp_path, [entry([region()], base64_img_data="x" * 9000)], ()))
     assert "the copy in base64_img_data is not used" in dataset.findings[0].message

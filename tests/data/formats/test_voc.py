@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from pycocotools import mask as rle
 
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.annotated import AnnotatedDataset
@@ -184,6 +185,53 @@ def test_boxes_alone_serve_as_masks_and_are_counted(tmp_path, layout):
     np.testing.assert_array_equal(class_ids, [2, 1])
     assert dataset.instances(1)[0].region == Rectangle(1, 2.5, 9, 5.75)
     assert dataset.load_mask(1)[0].shape == (HEIGHT, WIDTH, 1)
+
+
+@pytest.mark.parametrize(("xmls", "images"), [("Annotations", "JPEGImages"), ("annots", "images")])
+def test_images_lie_beside_a_folder_of_xml(tmp_path, xmls, images):
+    boxes_set(tmp_path / "set")
+    for ending, name in (("xml", xmls), ("png", images)):
+        (tmp_path / name).mkdir()
+        for file in (tmp_path / "set").glob(f"*.{ending}"):
+            file.rename(tmp_path / name / file.name)
+    (tmp_path / "set").rmdir()
+    for path in (tmp_path, tmp_path / xmls):
+        dataset = read(path)
+        assert found(dataset) == [("box-only", None, "")]
+        assert dataset.image_reference(0) == str(tmp_path / images / "a.png")
+
+
+def test_a_set_of_one_s_own_has_its_own_classes(tmp_path):
+    root = voc_set(tmp_path)
+    assert len(read(root).class_names) == 21
+    (root / "labelmap.txt").write_text("person:::\ncat:::\n")
+    assert set(read(root).class_names[1:]) < set(VOC_CLASSES)
+
+
+def test_label_images_alone_say_what_to_do(tmp_path):
+    root = voc_set(tmp_path)
+    shutil.rmtree(root / "Annotations")
+    assert matches(root)
+    with pytest.raises(DataError, match="label images alone is not read, export it as COCO"):
+        read(root)
+
+
+def test_polygons_beside_the_boxes_are_the_masks(tmp_path):
+    def numbered(points):
+        return "".join(f"<x{i}>{x}</x{i}><y{i}>{y}</y{i}>" for i, (x, y) in enumerate(points, 1))
+    points = [(5.5, 6), (31, 6), (20, 30.25)]
+    whole = entry(box=(5, 6, 31, 31)).replace(
+        "</object>", f"<polygon>{numbered(points)}</polygon></object>")
+    line = whole.replace(numbered(points), numbered(points[:2]))
+    gap = whole.replace("y2>", "z2>")
+    write_image(tmp_path / "a.png")
+    write_text(tmp_path / "a.xml", xml(whole, line, gap))
+    dataset = read(tmp_path)
+    assert found(dataset) == [("outline-invalid", 0, "object 2"),
+                              ("annotation-invalid", 0, "object 3")]
+    outline = (np.array(points) - 1).ravel().tolist()  # VOC counts pixels from 1
+    code = rle.merge(rle.frPyObjects([outline], HEIGHT, WIDTH))
+    np.testing.assert_array_equal(dataset.load_mask(0)[0][:, :, 0], rle.decode(code) > 0)
 
 
 def test_folders_of_xml_are_subsets_and_one_file_is_a_set(tmp_path):

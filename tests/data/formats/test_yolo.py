@@ -168,6 +168,27 @@ def test_folders(tmp_path, image, label, yaml):
         read(read_yolo, folder, **options)
 
 
+@pytest.mark.parametrize("line", ["images/train/{}.jpg", "./images/train/{}.jpg",
+                                  "data/images/train/{}.jpg", "/home/me/set/images/train/{}.jpg",
+                                  "..\\set\\images\\train\\{}.jpg"])
+def test_text_files_may_list_the_images(tmp_path, line):
+    for name in "abc":
+        written(tmp_path, [LINE], f"images/train/{name}.jpg", f"labels/train/{name}.txt")
+    (tmp_path / "data.yaml").write_text(YAML.replace("images/train", "train.txt")
+                                        .replace("path: .", "path: ../datasets/set"))
+    (tmp_path / "train.txt").write_text("\n".join(line.format(name) for name in "ac") + "\n\n")
+    dataset = read(read_yolo, tmp_path, subset="train")
+    assert dataset.findings == []
+    assert [info["id"] for info in dataset.image_info] == [f"images/train/{n}.jpg" for n in "ac"]
+    assert [len(dataset.instances(i)) for i in (0, 1)] == [1, 1]
+    with open(tmp_path / "train.txt", "a") as file:
+        file.write("../../gone.jpg\n\0\n")
+    dataset = read(read_yolo, tmp_path, subset="train")
+    assert kinds(dataset) == [("image-missing", "line 4", 2), ("image-missing", "line 5", 3)]
+    assert dataset.findings[0].file == str(tmp_path / "train.txt")
+    assert dataset.num_images == 4
+
+
 def test_a_yaml_without_names_still_says_where(tmp_path):
     written(tmp_path, [LINE], "pictures/images/a.jpg", "pictures/labels/a.txt")
     (tmp_path / "data.yaml").write_text("train: pictures/images")
