@@ -9,7 +9,7 @@ import numpy as np
 
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.file_regions import leftover_values
-from mrcnn.data.formats.shape_checks import ShapeError, check_within, shown
+from mrcnn.data.formats.shape_checks import EntryError, check_within, shown
 from mrcnn.data.ground_truth import check_mask
 
 
@@ -73,7 +73,7 @@ def check_annotated(dataset, image_id, size):
                 check_within(box, size)
             instance.region.draw(canvas)
         except Exception as error:
-            kind = error.kind if isinstance(error, ShapeError) else "mask-invalid"
+            kind = error.kind if isinstance(error, EntryError) else "mask-invalid"
             faults.append((kind, _text(error), instance.place, file))
             continue
         box, area = measured(canvas)

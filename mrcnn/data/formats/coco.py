@@ -14,7 +14,6 @@ import numpy as np
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats import coco_checks as check
 from mrcnn.data.formats.annotated import Instance, joined, row_of
-from mrcnn.data.formats.coco_checks import EntryError
 from mrcnn.data.formats.coco_files import (
     ImageFiles,
     annotation_file,
@@ -25,6 +24,7 @@ from mrcnn.data.formats.coco_files import (
 from mrcnn.data.formats.coco_survey import survey_of
 from mrcnn.data.formats.json_stream import elements
 from mrcnn.data.formats.outline_regions import Rectangle
+from mrcnn.data.formats.shape_checks import EntryError
 
 __all__ = ["matches", "read_coco", "subsets"]
 

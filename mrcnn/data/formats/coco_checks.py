@@ -4,23 +4,15 @@ import math
 
 from mrcnn.data.formats.coco_regions import Polygons, Rle
 from mrcnn.data.formats.outline_regions import Rectangle
+from mrcnn.data.formats.shape_checks import EntryError, check_within
 
 MOST_PIXELS = 1 << 31  # of an image
 LARGEST_ID = 1 << 63
 FURTHEST = 1e9  # pixels; a coordinate beyond is no coordinate
 LARGEST_AREA = 1e18
 LEAST_AREA = 1e-6  # square pixels; points whose triangles all have less are on a line
-ROUNDING_PX, ROUNDING_SHARE = 2, 0.01  # this far outside an image is rounding
 DEEPEST = 50  # lists within lists that are kept
 OWN_KEYS = {"image_id", "category_id", "segmentation", "iscrowd"}
-
-
-class EntryError(Exception):
-    """One thing that is wrong: `kind` as in `findings.ERRORS`, and what was expected."""
-
-    def __init__(self, kind, message):
-        super().__init__(message)
-        self.kind = kind
 
 
 def too_deep():
@@ -157,7 +149,8 @@ def box(annotation, size):
     if width <= 0 or height <= 0:
         raise EntryError("box-invalid", f"bbox: expected a width and height above 0, received "
                                         f"{shown(value)}")
-    _check_inside("bbox", (y, x, y + height, x + width), size)
+    if size is not None:
+        check_within((y, x, y + height, x + width), size)
     return value
 
 
@@ -212,7 +205,8 @@ def _polygons(polygons, size):
     if all(map(_is_line, polygons)):
         raise EntryError("outline-invalid", "outline: expected an area above 0, received a line")
     made = Polygons(polygons)
-    _check_inside("outline", made.box(), size)
+    if size is not None:
+        check_within(made.box(), size)
     return made
 
 
@@ -232,17 +226,3 @@ def _is_line(polygon):
     points = [(x - x0, y - y0) for x, y in zip(polygon[0::2], polygon[1::2], strict=True)]
     far_x, far_y = max(points, key=lambda point: abs(point[0]) + abs(point[1]))
     return all(abs(x * far_y - y * far_x) < 2 * LEAST_AREA for x, y in points)
-
-
-def _check_inside(what, sides, size):
-    """An EntryError where (y1, x1, y2, x2) is outside the image, or further than by rounding."""
-    if size is None:
-        return
-    y1, x1, y2, x2 = sides
-    height, width = size
-    over_y, over_x = (max(ROUNDING_PX, ROUNDING_SHARE * side) for side in size)
-    if (y2 <= 0 or x2 <= 0 or y1 >= height or x1 >= width or y1 < -over_y or x1 < -over_x
-            or y2 > height + over_y or x2 > width + over_x):
-        raise EntryError("outside-image", f"{what}: expected it inside the image of {width} x "
-                                          f"{height} pixels, received x {x1:g} to {x2:g}, "
-                                          f"y {y1:g} to {y2:g}")

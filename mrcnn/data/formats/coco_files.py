@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mrcnn.data.dataset import DataError
-from mrcnn.data.formats.coco_checks import EntryError, flat
+from mrcnn.data.formats.coco_checks import flat
 from mrcnn.data.formats.json_stream import walk
 from mrcnn.data.formats.paths import PathOutsideError, inside
-from mrcnn.data.formats.shape_checks import sub_folders
+from mrcnn.data.formats.shape_checks import EntryError, sub_folders
 
 PREFIX = "instances_"
 ROBOFLOW = "_annotations.coco.json"

@@ -12,6 +12,7 @@ from mrcnn.data.formats import coco_checks
 from mrcnn.data.formats.annotated import AnnotatedDataset
 from mrcnn.data.formats.coco_regions import Polygons, Rle
 from mrcnn.data.formats.outline_regions import Outline, Rectangle
+from mrcnn.data.formats.shape_checks import EntryError
 
 OWN_RECORDS = ("categories", "folder")
 
@@ -143,7 +144,7 @@ class _Writer:
         info = self.dataset.image_info[image_id]
         try:
             return coco_checks.image_size(info)
-        except coco_checks.EntryError:
+        except EntryError:
             return tuple(int(side) for side in self.dataset.load_image(image_id).shape[:2])
 
     def _file_name(self, image_id, info, record):
@@ -248,7 +249,7 @@ def _as_polygon(outline, canvas):
         region = coco_checks.region({"segmentation": [numbers]}, canvas.shape)
         drawn = np.zeros_like(canvas)
         region.draw(drawn)
-    except (ValueError, coco_checks.EntryError):
+    except ValueError:
         return None
     return region.as_json() if np.array_equal(drawn, canvas) else None
 

@@ -13,7 +13,7 @@ from mrcnn.data.formats.paths import image_of_stem
 from mrcnn.data.formats.shape_checks import (
     MOST_OPENED,
     MOST_PIXELS,
-    ShapeError,
+    EntryError,
     files_of,
     head_of,
     image_in,
@@ -171,7 +171,7 @@ class _Reader:
         """The path of the image, None where there is none that may be read."""
         try:
             path = image_in(data.get("imagePath"), self.images, file.parent, self.root)
-        except ShapeError as error:
+        except EntryError as error:
             self._finding(error.kind, f"imagePath: {error}", file)
             return None
         if not os.path.isfile(path):
@@ -215,12 +215,12 @@ class _Reader:
                     self.ignored[f"{region} shapes have no area"] += 1
                     continue
                 if not isinstance(label, str) or not label.strip():
-                    raise ShapeError("class-unknown", f"label: expected a name, received "
+                    raise EntryError("class-unknown", f"label: expected a name, received "
                                                       f"{shown(label)}")
                 if label in NO_OBJECT:
                     self.ignored[f"shapes are labelled {label}"] += 1
                     continue
-            except ShapeError as error:
+            except EntryError as error:
                 self._finding(error.kind, str(error), file, f"shape {i}")
             else:
                 key = (label.strip(), f"{i}" if group is None else f"group {shown(group)}")

@@ -23,7 +23,7 @@ from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.annotated import Instance
 from mrcnn.data.formats.file_regions import LabelFile, MaskFile, read_labels
 from mrcnn.data.formats.paths import IMAGE_ENDINGS, image_files
-from mrcnn.data.formats.shape_checks import ShapeError, sub_folders, the_subset
+from mrcnn.data.formats.shape_checks import EntryError, sub_folders, the_subset
 
 NAMED = re.compile(r"(.+?)[_-](?:masks?|segmentation|seg|labels?|gt)", re.IGNORECASE)
 NUMBERED = re.compile(r"(.+?)[_-](?:(?:mask|instance|object|obj)[_-]?)?\d+", re.IGNORECASE)
@@ -137,11 +137,11 @@ class _Reader:
             image = next((file for file in found if file.stem == folder.name),
                          found[0] if found else folder / "images" / f"{folder.name}.png")
             if not found:
-                faults.append((ShapeError("image-missing", "expected one image, there is none"),
+                faults.append((EntryError("image-missing", "expected one image, there is none"),
                                folder / "images", ""))
             if len(found) > 1:
                 names = [file.name for file in found]
-                faults.append((ShapeError("annotation-invalid", "expected one image, received "
+                faults.append((EntryError("annotation-invalid", "expected one image, received "
                                      f"{len(found)}: {names[:5]}"), folder / "images", ""))
             masks = self._mask_files(folder / "masks")
             self._add(folder.name, image, [(mask, None) for mask in masks], faults)
@@ -162,7 +162,7 @@ class _Reader:
             self._add_pair(image.stem, image, folders.pop(image.stem, None),
                            labels.pop(image.stem, ()), pieces.pop(image.stem, ()))
         for stem in sorted({*folders, *labels}):
-            missing = ShapeError("image-missing", f"masks of an image that is not in {images}")
+            missing = EntryError("image-missing", f"masks of an image that is not in {images}")
             self._add_pair(stem, images / f"{stem}.png", folders.get(stem), labels.get(stem, ()),
                            (), [(missing, folders.get(stem) or labels[stem][0], "")])
 
@@ -172,14 +172,14 @@ class _Reader:
             rows += [(mask, None) for mask in self._mask_files(folder)]
         if len(labels) + bool(rows) > 1:
             names = [file.name for file in labels]
-            faults.append((ShapeError("duplicate-id", f"expected one label image, or one folder of "
+            faults.append((EntryError("duplicate-id", f"expected one label image, or one folder of "
                                                  f"masks, received {names} {folder or ''}"),
                            labels[0], ""))
         elif labels:
             try:
                 rows = [(labels[0], value) for value in _values(labels[0])]
                 self.values.append(len(rows))
-            except ShapeError as fault:
+            except EntryError as fault:
                 faults.append((fault, labels[0], ""))
         self._add(stem, image, rows, faults, is_annotated=bool(labels))
 
@@ -192,7 +192,7 @@ class _Reader:
         here, image_id = len(self.dataset.image_info), name
         if name in self.names:
             image_id = image.name
-            faults.append((ShapeError("duplicate-id", f"two images of the name {name}"), image, ""))
+            faults.append((EntryError("duplicate-id", f"two images of the name {name}"), image, ""))
         self.names |= {name, image_id}
         instances = [self._instance(*row) for row in rows if self.class_id is not None]
         if self.class_id is None and rows:
@@ -254,10 +254,10 @@ def _values(path):
     try:
         labels = read_labels(path)
     except (OSError, ValueError) as error:
-        raise ShapeError("mask-invalid", str(error)) from error
+        raise EntryError("mask-invalid", str(error)) from error
     values = np.unique(labels)
     if len(values) > MOST_VALUES:
-        raise ShapeError("mask-invalid", f"{len(values)} values or colours: no label image")
+        raise EntryError("mask-invalid", f"{len(values)} values or colours: no label image")
     if values[0] < 0:
-        raise ShapeError("mask-invalid", f"expected values from 0 upwards, received {values[0]}")
+        raise EntryError("mask-invalid", f"expected values from 0 upwards, received {values[0]}")
     return [int(value) for value in values if value]

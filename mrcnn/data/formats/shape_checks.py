@@ -1,6 +1,6 @@
-"""Checks and look-ups that the readers of drawn shapes share.
+"""Checks and look-ups that the readers share.
 
-A ShapeError becomes a Finding about the shape or image it was raised for; the reader goes on.
+An EntryError becomes a Finding about the shape or image it was raised for; the reader goes on.
 """
 
 import os
@@ -15,7 +15,7 @@ MOST_OPENED = 8  # JSON files of a folder that are looked into to recognise its 
 HEAD = 4096
 
 
-class ShapeError(ValueError):
+class EntryError(ValueError):
     """What is wrong with one thing; `kind` is one of `findings.ERRORS`."""
 
     def __init__(self, kind, message):
@@ -32,21 +32,21 @@ def number(value, name):
     """`value`, where it is a number that could be a coordinate.
 
     Raises:
-        ShapeError: it is none, not finite, or beyond a million.
+        EntryError: it is none, not finite, or beyond a million.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ShapeError("annotation-invalid",
+        raise EntryError("annotation-invalid",
                          f"{name}: expected a number, received {shown(value)}")
     if not -MOST_PIXELS <= value <= MOST_PIXELS:
-        raise ShapeError("annotation-invalid", f"{name}: expected a number of pixels of at most "
+        raise EntryError("annotation-invalid", f"{name}: expected a number of pixels of at most "
                                                f"{MOST_PIXELS}, received {shown(value)}")
     return value
 
 
 def numbers(values, name):
-    """A list of which `number` accepts each, else a ShapeError."""
+    """A list of which `number` accepts each, else an EntryError."""
     if not isinstance(values, list):
-        raise ShapeError("annotation-invalid",
+        raise EntryError("annotation-invalid",
                          f"{name}: expected a list of numbers, received {shown(values)}")
     return [number(value, f"{name}[{i}]") for i, value in enumerate(values)]
 
@@ -55,20 +55,20 @@ def check_outline(xs, ys):
     """Refuses an outline that encloses nothing.
 
     Raises:
-        ShapeError: fewer than three points, or all on one line.
+        EntryError: fewer than three points, or all on one line.
     """
     if len(xs) < 3:
-        raise ShapeError("outline-invalid", f"expected at least 3 points, received {len(xs)}")
+        raise EntryError("outline-invalid", f"expected at least 3 points, received {len(xs)}")
     across, down = [x - xs[0] for x in xs], [y - ys[0] for y in ys]
     far = max(range(len(xs)), key=lambda i: across[i] ** 2 + down[i] ** 2)
     if all(x * down[far] == y * across[far] for x, y in zip(across, down, strict=True)):
-        raise ShapeError("outline-invalid", f"its {len(xs)} points lie on one line or in one place")
+        raise EntryError("outline-invalid", f"its {len(xs)} points lie on one line or in one place")
 
 
 def above_zero(value, name, kind):
-    """`value`, where it is a length above 0, else a ShapeError."""
+    """`value`, where it is a length above 0, else an EntryError."""
     if number(value, name) <= 0:
-        raise ShapeError(kind, f"{name}: expected more than 0, received {value:g}")
+        raise EntryError(kind, f"{name}: expected more than 0, received {value:g}")
     return value
 
 
@@ -80,34 +80,34 @@ def check_within(box, size):
         size: (height, width) of the image.
 
     Raises:
-        ShapeError: more than 2 pixels, and more than a hundredth of the side, are beyond.
+        EntryError: more than 2 pixels, and more than a hundredth of the side, are beyond.
     """
     for low, high, side in zip(box[:2], box[2:], size, strict=True):
         margin = max(2.0, side / 100)
         if high < 0 or low > side or low < -margin or high > side + margin:
             y1, x1, y2, x2 = (round(float(value), 1) for value in box)
-            raise ShapeError("outside-image", f"x {x1:g} to {x2:g}, y {y1:g} to {y2:g}: not inside "
-                             f"the image of {size[1]} x {size[0]} pixels (width x height)")
+            raise EntryError("outside-image", f"expected it inside the image of {size[1]} x "
+                             f"{size[0]} pixels, received x {x1:g} to {x2:g}, y {y1:g} to {y2:g}")
 
 
 def image_path(name, folder, root=None):
     """The path of an image that an annotation file names; nothing says that it exists.
 
     Raises:
-        ShapeError: it is no file name, an address, or leads out of `root`.
+        EntryError: it is no file name, an address, or leads out of `root`.
     """
     if isinstance(name, str) and name.lstrip().lower().startswith(("http:", "https:", "ftp:")):
-        raise ShapeError("path-outside",
+        raise EntryError("path-outside",
                          f"expected a file name, received an address: {shown(name)}")
     if isinstance(name, str) and name.lstrip().startswith("data:"):
-        raise ShapeError("annotation-invalid", "expected a file name, received the image itself; "
+        raise EntryError("annotation-invalid", "expected a file name, received the image itself; "
                                                "images are read from files")
     try:
         return inside(folder, name, root)
     except PathOutsideError as error:
-        raise ShapeError("path-outside", str(error)) from error
+        raise EntryError("path-outside", str(error)) from error
     except ValueError as error:
-        raise ShapeError("annotation-invalid", f"image: {error}") from error
+        raise EntryError("annotation-invalid", f"image: {error}") from error
 
 
 def image_in(name, given, folder, root=None):
@@ -122,11 +122,11 @@ def image_in(name, given, folder, root=None):
     """
     try:
         path = image_path(name, given or folder, None if given else root)
-    except ShapeError as error:
+    except EntryError as error:
         if error.kind != "path-outside":
             raise
         if given is None:
-            raise ShapeError(error.kind, f"{error}; with images=FOLDER its last part is looked "
+            raise EntryError(error.kind, f"{error}; with images=FOLDER its last part is looked "
                                          "for there") from error
         return image_path(_last_part(name), given)
     if given is None or os.path.isfile(path):

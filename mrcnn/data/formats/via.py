@@ -15,7 +15,7 @@ from mrcnn.data.formats.json_stream import read_json
 from mrcnn.data.formats.paths import inside
 from mrcnn.data.formats.shape_checks import (
     MOST_OPENED,
-    ShapeError,
+    EntryError,
     files_of,
     head_of,
     image_in,
@@ -138,7 +138,7 @@ def _image_folder(file, path, data, entries):
             try:
                 if os.path.isfile(image_path(name, folder)):
                     return folder
-            except ShapeError:
+            except EntryError:
                 continue
     return file.parent
 
@@ -206,7 +206,7 @@ class _Reader:
                     points += 1
                 else:
                     shapes.append((f"region {name}", drawn, self._class_name(region)))
-            except ShapeError as fault:
+            except EntryError as fault:
                 self._finding(fault.kind, str(fault), f"{label}, region {name}", place)
         if points:
             self._finding("entry-ignored", f"{points} point shapes have no area and are left out",
@@ -218,7 +218,7 @@ class _Reader:
             return self.class_name
         chosen = choices(region, self.attribute)
         if len(chosen) != 1:
-            raise ShapeError("class-unknown", f"region attribute {self.attribute!r}: expected "
+            raise EntryError("class-unknown", f"region attribute {self.attribute!r}: expected "
                                               f"one class, received {shown(chosen)}")
         return chosen[0]
 
@@ -228,7 +228,7 @@ class _Reader:
         try:
             path = image_in(entry.get("filename") if isinstance(entry, dict) else None,
                             self.given, self.images)
-        except ShapeError as fault:
+        except EntryError as fault:
             faults.append((fault.kind, str(fault)))
         if path is not None and not os.path.isfile(path):
             unused = " (the copy in base64_img_data is not used)"

@@ -4,7 +4,7 @@ from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.outline_regions import Ellipse, Outline, Rectangle
 from mrcnn.data.formats.shape_checks import (
     MOST_PIXELS,
-    ShapeError,
+    EntryError,
     above_zero,
     check_outline,
     number,
@@ -61,7 +61,7 @@ def shape_of(region):
     """What a region covers; None for a point.
 
     Raises:
-        ShapeError: it is no region of VIA's, or encloses nothing.
+        EntryError: it is no region of VIA's, or encloses nothing.
     """
     shape = region.get("shape_attributes") if isinstance(region, dict) else None
     kind = shape.get("name") if isinstance(shape, dict) else None
@@ -78,7 +78,7 @@ def shape_of(region):
         return Ellipse(number(shape.get("cx"), "cx"), number(shape.get("cy"), "cy"),
                        *(above_zero(shape.get(axis), axis, "outline-invalid") for axis in axes),
                        number(shape.get("theta", 0.0), "theta"))
-    raise ShapeError("annotation-invalid", "shape_attributes: expected polygon, polyline, rect, "
+    raise EntryError("annotation-invalid", "shape_attributes: expected polygon, polyline, rect, "
                 f"circle, ellipse or point as \"name\", received {shown(shape)}")
 
 
@@ -86,7 +86,7 @@ def _outline(shape):
     xs = numbers(shape.get("all_points_x"), "all_points_x")
     ys = numbers(shape.get("all_points_y"), "all_points_y")
     if len(xs) != len(ys):
-        raise ShapeError("annotation-invalid", "expected as many all_points_y as all_points_x, "
+        raise EntryError("annotation-invalid", "expected as many all_points_y as all_points_x, "
                                           f"received {len(ys)} and {len(xs)}")
     check_outline(xs, ys)
     return Outline(xs, ys)

@@ -21,7 +21,7 @@ from mrcnn.data.formats.file_regions import VOID, LabelFile
 from mrcnn.data.formats.outline_regions import Rectangle
 from mrcnn.data.formats.paths import PathOutsideError, image_of_stem, inside
 from mrcnn.data.formats.shape_checks import (
-    ShapeError,
+    EntryError,
     files_of,
     head_of,
     image_path,
@@ -128,7 +128,7 @@ class _Reader:
     def _names(self, stem):
         try:
             objects = parsed(self._xml(stem)).findall("object")
-        except ShapeError:
+        except EntryError:
             return []  # reading the image says what is wrong
         return filter(None, (text_of(one, "name") for one in objects))
 
@@ -136,9 +136,9 @@ class _Reader:
         try:
             return inside(self.folders.annotations, stem + ".xml")
         except PathOutsideError as error:
-            raise ShapeError("path-outside", str(error)) from error
+            raise EntryError("path-outside", str(error)) from error
         except ValueError as error:
-            raise ShapeError("annotation-invalid", str(error)) from error
+            raise EntryError("annotation-invalid", str(error)) from error
 
     def read_image(self, stem):
         """Adds one image with its objects and findings."""
@@ -149,7 +149,7 @@ class _Reader:
             file = self._xml(stem)
             path = image_of_stem(self.folders.images, stem)
             root = parsed(file)
-        except ShapeError as fault:
+        except EntryError as fault:
             faults.append((fault, ""))
         if root is not None:
             path = self._noted(faults, "filename", self._image, stem, path, root) or path
@@ -162,7 +162,7 @@ class _Reader:
         self.dataset.add_annotated(self.source, stem, path, instances, height, width,
                                    annotation_file=str(file), **more)
         if path is not None and not os.path.isfile(path):
-            faults.append((ShapeError("image-missing", f"no such file: {path}"), ""))
+            faults.append((EntryError("image-missing", f"no such file: {path}"), ""))
         for fault, region in faults:
             self.dataset.add_finding(fault.kind, str(fault), file, region, here)
 
@@ -171,7 +171,7 @@ class _Reader:
         """What `function` answers; None and a note where it finds a fault."""
         try:
             return function(*args)
-        except ShapeError as fault:
+        except EntryError as fault:
             faults.append((fault, region))
             return None
 
@@ -206,9 +206,9 @@ class _Reader:
         """One object, None where it is not wanted."""
         name = text_of(one, "name")
         if name is None:
-            raise ShapeError("annotation-invalid", "expected a class in <name>, there is none")
+            raise EntryError("annotation-invalid", "expected a class in <name>, there is none")
         if name not in self.ids:
-            raise ShapeError("class-unknown",
+            raise EntryError("class-unknown",
                              f"class {shown(name)}: expected one of {[*self.ids]}")
         if self.ids[name] is None:
             self.dataset.left_out[name] += 1
@@ -219,10 +219,10 @@ class _Reader:
             return None
         box, outline = box_of(one, size), outline_of(one, size)
         if mask is None and box is None and outline is None:
-            raise ShapeError("annotation-invalid",
+            raise EntryError("annotation-invalid",
                              "expected <bndbox> or a label image, there is none")
         if mask is not None and place >= VOID:
-            raise ShapeError("mask-invalid",
+            raise EntryError("mask-invalid",
                              f"a label image has no value for object {place}: {VOID} is void")
         region = outline or box if mask is None else LabelFile(mask, place)
         return Instance(self.ids[name], region, f"object {place}", more=more)

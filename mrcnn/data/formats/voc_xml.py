@@ -3,7 +3,7 @@
 from mrcnn.data.formats.coco_regions import Polygons
 from mrcnn.data.formats.outline_regions import Rectangle
 from mrcnn.data.formats.shape_checks import (
-    ShapeError,
+    EntryError,
     check_outline,
     check_within,
     number,
@@ -21,14 +21,14 @@ def parsed(path):
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
-        raise ShapeError("annotations-unreadable", f"no such file: {path}") from None
+        raise EntryError("annotations-unreadable", f"no such file: {path}") from None
     except DefusedXmlException as error:
-        raise ShapeError("annotations-unreadable",
+        raise EntryError("annotations-unreadable",
                     f"it defines entities, which are not read: {error}") from error
     except (OSError, SyntaxError, ValueError, LookupError) as error:
-        raise ShapeError("annotations-unreadable", f"no readable XML: {error}") from error
+        raise EntryError("annotations-unreadable", f"no readable XML: {error}") from error
     if root.tag != "annotation":
-        raise ShapeError("annotations-unreadable",
+        raise EntryError("annotations-unreadable",
                          f"expected <annotation>, received <{root.tag:.80}>")
     return root
 
@@ -43,7 +43,7 @@ def _float(element, name):
     try:
         value = float(text)
     except (TypeError, ValueError):
-        raise ShapeError("annotation-invalid",
+        raise EntryError("annotation-invalid",
                          f"{name}: expected a number, received {shown(text)}") from None
     return number(value, name)
 
@@ -55,7 +55,7 @@ def size_of(root):
         return None
     sides = _float(size, "height"), _float(size, "width")
     if min(sides) < 1 or any(side % 1 for side in sides) or sides[0] * sides[1] > MOST_AREA:
-        raise ShapeError("annotation-invalid", "size: expected whole numbers above 0, received "
+        raise EntryError("annotation-invalid", "size: expected whole numbers above 0, received "
                                                f"height {sides[0]:g} and width {sides[1]:g}")
     return int(sides[0]), int(sides[1])
 
@@ -67,7 +67,7 @@ def box_of(one, size):
         return None
     x1, y1, x2, y2 = (_float(box, name) for name in BOX)
     if x2 <= x1 or y2 <= y1:
-        raise ShapeError("box-invalid",
+        raise EntryError("box-invalid",
                          f"empty or inside out: x {x1:g} to {x2:g}, y {y1:g} to {y2:g}")
     region = Rectangle(x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1)
     if size is not None:

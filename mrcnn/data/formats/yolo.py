@@ -12,7 +12,7 @@ from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.annotated import Instance
 from mrcnn.data.formats.outline_regions import Relative
 from mrcnn.data.formats.paths import image_files
-from mrcnn.data.formats.shape_checks import ShapeError, check_outline, shown, the_subset
+from mrcnn.data.formats.shape_checks import EntryError, check_outline, shown, the_subset
 from mrcnn.data.formats.yolo_folders import (
     MOST_CLASSES,
     class_names,
@@ -186,7 +186,7 @@ class _Reader:
             if line.strip():
                 try:
                     shapes.append((i, self._shape(line, names)))
-                except ShapeError as error:
+                except EntryError as error:
                     faults.append((error.kind, str(error), f"line {i}"))
         return shapes, faults
 
@@ -197,13 +197,13 @@ class _Reader:
         known = number == int(number) and 0 <= number < MOST_CLASSES
         if not known or (names is not None and number not in names):
             expected = "a whole number from 0" if names is None else f"one of {shown([*names])}"
-            raise ShapeError("class-unknown", f"class: expected {expected}, received {number:g}")
+            raise EntryError("class-unknown", f"class: expected {expected}, received {number:g}")
         is_box = len(outline) == 4
         if is_box:
             outline = _corners(*outline)
         if not all(-ROUNDING <= value <= 1 + ROUNDING for value in outline):
             low, high = min(outline), max(outline)
-            raise ShapeError("outside-image", "expected parts of the image's sides, 0 to 1, "
+            raise EntryError("outside-image", "expected parts of the image's sides, 0 to 1, "
                                               f"received {low:g} to {high:g}")
         check_outline(outline[0::2], outline[1::2])
         self.boxes += is_box
@@ -215,19 +215,19 @@ def _values(line):
     try:
         values = [float(word) for word in line.split()]
     except ValueError as error:
-        raise ShapeError("annotation-invalid", f"expected numbers, received {shown(line)}"
+        raise EntryError("annotation-invalid", f"expected numbers, received {shown(line)}"
                          ) from error
     if not all(map(math.isfinite, values)):
-        raise ShapeError("annotation-invalid", f"expected finite numbers, received {shown(line)}")
+        raise EntryError("annotation-invalid", f"expected finite numbers, received {shown(line)}")
     if len(values) < 3 or len(values) % 2 == 0:
-        raise ShapeError("annotation-invalid", "expected a class and pairs of x and y, received "
+        raise EntryError("annotation-invalid", "expected a class and pairs of x and y, received "
                                                f"{len(values)} numbers")
     return values
 
 
 def _corners(cx, cy, width, height):
     if width <= 0 or height <= 0:
-        raise ShapeError("box-invalid", f"expected a width and a height above 0, received "
+        raise EntryError("box-invalid", f"expected a width and a height above 0, received "
                                         f"{width:g} and {height:g}")
     x1, x2, y1, y2 = cx - width / 2, cx + width / 2, cy - height / 2, cy + height / 2
     return [x1, y1, x2, y1, x2, y2, x1, y2]
