@@ -204,7 +204,8 @@ def set_findings(dataset, tally, statistics, file):
         path = dataset.image_info[image_id].get("path") or file
         findings.append(Finding(
             "small-objects", f"{count} of {statistics['instances']} objects are smaller than the "
-            f"smallest anchor ({min(config.RPN_ANCHOR_SCALES):g} px) at the network's size; the "
-            f"smallest has {sides[1]:g} x {sides[0]:g} px there, in {os.path.basename(path)}",
+            f"smallest anchor ({min(config.RPN_ANCHOR_SCALES):g} px, see RPN_ANCHOR_SCALES) at the "
+            f"network's size; the smallest has {sides[1]:g} x {sides[0]:g} px there, in "
+            f"{os.path.basename(path)}",
             file))
     return findings
