@@ -111,7 +111,7 @@ def annotation_file(path, subset):
     if subset is None and len(files) == 1:
         return next(iter(files.values()))
     if subset is None:
-        raise DataError(f"{path}: choose one of the subsets {names}")
+        raise DataError(f"{path}: several subsets: expected subset to be one of {names}")
     if not names:
         raise DataError(f"{path}: the set has no subsets, received {subset!r}")
     near = get_close_matches(str(subset), names, 1)

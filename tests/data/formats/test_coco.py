@@ -293,7 +293,7 @@ def test_subsets(tmp_path, name):
         coco_sets.write(tmp_path, name=name.format(subset), images=subset)
     assert sorted(subsets(tmp_path)) == ["train", "val"]
     assert read(tmp_path, subset="val").image_reference(0) == str(tmp_path / "val" / "a.png")
-    with pytest.raises(DataError, match=r"choose one of the subsets \['train', 'val'\]"):
+    with pytest.raises(DataError, match=r"expected subset to be one of \['train', 'val'\]"):
         read(tmp_path)
     with pytest.raises(DataError, match="'vall'; did you mean 'val'"):
         read(tmp_path, subset="vall")

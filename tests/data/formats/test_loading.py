@@ -93,7 +93,7 @@ def test_subsets(coco_dir, balloon_dir, tmp_path):
     assert sorted(subsets_of(balloon_dir)) == ["train", "val"]
     assert subsets_of(coco_dir / "annotations" / "instances_val2017.json") == [None]
     assert subsets_of("shapes") == subsets_of("anything", format="shapes") == [None]
-    with pytest.raises(DataError, match="choose one of the subsets"):
+    with pytest.raises(DataError, match="expected subset to be one of"):
         load_dataset(coco_dir)
     assert load_dataset(coco_dir, subset="val2017").num_images == 80
 
