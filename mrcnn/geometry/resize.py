@@ -75,7 +75,7 @@ def resize_bilinear(image, output_shape) -> np.ndarray:
     return bilinear_float(source, (height, width), out).reshape((height, width) + image.shape[2:])
 
 
-def scale_for(height, width, min_dim, max_dim, min_scale, mode):
+def _scale_for(height, width, min_dim, max_dim, min_scale, mode):
     """The factor by which `resize_image` scales before it pads or crops."""
     scale = max(1, min_dim / min(height, width)) if min_dim else 1
     if min_scale and scale < min_scale:
@@ -84,6 +84,28 @@ def scale_for(height, width, min_dim, max_dim, min_scale, mode):
     if max_dim and mode == "square" and round(longest * scale) > max_dim:
         scale = max_dim / longest
     return scale
+
+
+def placement(height, width, min_dim, max_dim, min_scale, mode):
+    """What `resize_image` does to an image of a size, without the image.
+
+    Args:
+        height, width: of the image in pixels.
+        min_dim, max_dim, min_scale, mode: as `resize_image` takes them.
+
+    Returns:
+        (scale, (height, width) after scaling, padding [(top, bottom), (left, right), (0, 0)]);
+        "crop" and "none" do not pad.
+    """
+    if mode == "none":
+        return 1, (height, width), [(0, 0), (0, 0), (0, 0)]
+    scale = _scale_for(height, width, min_dim, max_dim, min_scale, mode)
+    if scale != 1:
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    frame = {"square": (max_dim, max_dim), "crop": (height, width)}.get(
+        mode, (-(-height // 64) * 64, -(-width // 64) * 64))
+    margins = [_margins(height, frame[0]), _margins(width, frame[1]), (0, 0)]
+    return scale, (height, width), margins
 
 
 def _check_mode(mode, min_dim, max_dim):
@@ -145,23 +167,18 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
     """
     image = _checked_image(image)
     _check_mode(mode, min_dim, max_dim)
-    height, width = image.shape[:2]
-    padding, crop = [(0, 0), (0, 0), (0, 0)], None
     if mode == "none":
-        return image, (0, 0, height, width), 1, padding, crop
-    scale = scale_for(height, width, min_dim, max_dim, min_scale, mode)
+        return image, (0, 0, *image.shape[:2]), 1, [(0, 0), (0, 0), (0, 0)], None
+    scale, (height, width), padding = placement(*image.shape[:2], min_dim, max_dim, min_scale, mode)
     if scale != 1:
-        height, width = max(1, round(height * scale)), max(1, round(width * scale))
         image = resize_bilinear(image, (height, width))
     if mode == "crop":
         y, x = _random_corner(height, width, min_dim, rng)
         cut = image[y : y + min_dim, x : x + min_dim]
         return cut, (0, 0, min_dim, min_dim), scale, padding, (y, x, min_dim, min_dim)
-    frame = [max_dim if mode == "square" else -(-size // 64) * 64 for size in (height, width)]
-    padding = [_margins(height, frame[0]), _margins(width, frame[1]), (0, 0)]
     top, left = padding[0][0], padding[1][0]
     window = (top, left, top + height, left + width)
-    return _pad(image, padding), window, scale, padding, crop
+    return _pad(image, padding), window, scale, padding, None
 
 
 def _nearest_taps(size_in: int, scale: float) -> np.ndarray:

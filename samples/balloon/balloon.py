@@ -44,10 +44,6 @@ class SmallBalloonConfig(commands.SmallNetwork, BalloonConfig):
     """256 pixels and a light network: learns from nothing on two cores."""
 
     NAME = "balloon_small"
-    IMAGES_PER_GPU = 4
-    IMAGE_MIN_DIM = 256
-    IMAGE_MAX_DIM = 256
-    RPN_ANCHOR_SCALES = (16, 32, 64, 128, 256)
     DETECTION_MIN_CONFIDENCE = 0.7
     STEPS_PER_EPOCH = 15  # the 61 images once
     VALIDATION_STEPS = 3

@@ -59,11 +59,11 @@ class SmallNucleusConfig(commands.SmallNetwork, NucleusConfig):
     """Crops of 128 pixels and a light network: learns from nothing on two cores."""
 
     NAME = "nucleus_small"
-    IMAGES_PER_GPU = 4
     STEPS_PER_EPOCH = 30
     VALIDATION_STEPS = 1
     IMAGE_MIN_DIM = 128
     IMAGE_MAX_DIM = 128
+    RPN_ANCHOR_SCALES = NucleusConfig.RPN_ANCHOR_SCALES
     STAGES = (("all", 20, 1.0),)
 
 

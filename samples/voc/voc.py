@@ -49,10 +49,6 @@ class SmallVocConfig(commands.SmallNetwork, VocConfig):
     """256 pixels and a light network, to try the commands on two cores."""
 
     NAME = "voc_small"
-    IMAGES_PER_GPU = 4
-    IMAGE_MIN_DIM = 256
-    IMAGE_MAX_DIM = 256
-    RPN_ANCHOR_SCALES = (16, 32, 64, 128, 256)
     STEPS_PER_EPOCH = 20
     VALIDATION_STEPS = 2
     STAGES = (("all", 10, 1.0),)

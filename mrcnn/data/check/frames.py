@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mrcnn.geometry.resize import scale_for
+from mrcnn.geometry.resize import placement
 
 
 def to_network(boxes, size, config):
@@ -18,15 +18,8 @@ def to_network(boxes, size, config):
     Returns:
         (boxes [N, 4] float64 pixels of the molded image, (height, width) of that image).
     """
-    mode = config.IMAGE_RESIZE_MODE
-    height, width = size
-    if mode == "none":
-        return np.asarray(boxes, np.float64), (height, width)
-    scale = scale_for(height, width, config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM,
-                      config.IMAGE_MIN_SCALE, mode)
-    height, width = max(1, round(height * scale)), max(1, round(width * scale))
-    frame = {"square": (config.IMAGE_MAX_DIM, config.IMAGE_MAX_DIM),
-             "pad64": (-(-height // 64) * 64, -(-width // 64) * 64)}.get(mode, (height, width))
-    top, left = (frame[0] - height) // 2, (frame[1] - width) // 2
-    corner = [0, 0] if mode == "crop" else [top, left]
-    return np.asarray(boxes, np.float64) * scale + [*corner, *corner], frame
+    scale, (height, width), ((top, bottom), (left, right), _) = placement(
+        *size, config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM, config.IMAGE_MIN_SCALE,
+        config.IMAGE_RESIZE_MODE)
+    moved = np.asarray(boxes, np.float64) * scale + [top, left, top, left]
+    return moved, (height + top + bottom, width + left + right)

@@ -102,12 +102,21 @@ def image_path(name, folder, root=None):
     if isinstance(name, str) and name.lstrip().startswith("data:"):
         raise EntryError("annotation-invalid", "expected a file name, received the image itself; "
                                                "images are read from files")
+    return path_inside(name, folder, root, "image: ")
+
+
+def path_inside(name, folder, root=None, what=""):
+    """`paths.inside`, whose errors become EntryErrors; `what` stands before those of no file name.
+
+    Raises:
+        EntryError: it is no file name, or leads out of `root`.
+    """
     try:
         return inside(folder, name, root)
     except PathOutsideError as error:
         raise EntryError("path-outside", str(error)) from error
     except ValueError as error:
-        raise EntryError("annotation-invalid", f"image: {error}") from error
+        raise EntryError("annotation-invalid", f"{what}{error}") from error
 
 
 def image_in(name, given, folder, root=None):

@@ -19,12 +19,13 @@ from pathlib import Path
 from mrcnn.data.formats.annotated import Instance
 from mrcnn.data.formats.file_regions import VOID, LabelFile
 from mrcnn.data.formats.outline_regions import Rectangle
-from mrcnn.data.formats.paths import PathOutsideError, image_of_stem, inside
+from mrcnn.data.formats.paths import image_of_stem
 from mrcnn.data.formats.shape_checks import (
     EntryError,
     files_of,
     head_of,
     image_path,
+    path_inside,
     shown,
     unlisted_images,
 )
@@ -133,12 +134,7 @@ class _Reader:
         return filter(None, (text_of(one, "name") for one in objects))
 
     def _xml(self, stem):
-        try:
-            return inside(self.folders.annotations, stem + ".xml")
-        except PathOutsideError as error:
-            raise EntryError("path-outside", str(error)) from error
-        except ValueError as error:
-            raise EntryError("annotation-invalid", str(error)) from error
+        return path_inside(stem + ".xml", self.folders.annotations)
 
     def read_image(self, stem):
         """Adds one image with its objects and findings."""
