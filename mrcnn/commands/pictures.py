@@ -7,11 +7,11 @@ is painted.
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from mrcnn._atomic import atomic_path
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.paths import image_files
 from mrcnn.data.image_files import read_image
@@ -160,22 +160,11 @@ def video_ending(path):
     return Path(path).suffix if Path(path).suffix.lower() in CODECS else ".mp4"
 
 
-@contextlib.contextmanager
-def finished(target):
-    """Yields a path to write to; what is there at the end gets the name `target`."""
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as folder:
-        unfinished = Path(folder, target.name)
-        yield unfinished
-        os.replace(unfinished, target)
-
-
 def write_picture(target, picture):
     """Writes [H, W, 3] uint8 to a file of the kind that its ending says."""
     from PIL import Image
 
-    with finished(target) as path:
+    with atomic_path(target, keep_ending=True) as path:
         Image.fromarray(picture).save(path, **({"quality": 95} if _is_jpeg(path) else {}))
 
 
@@ -221,7 +210,7 @@ def rewrite_video(path, target, change, batch=1):
     rate = rate if 0 < rate < 1000 else USUAL_RATE
     announced = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
     label = f"\r{Path(target).name}:"
-    with contextlib.closing(_Frames(video)) as frames, finished(target) as unfinished:
+    with contextlib.closing(_Frames(video)) as frames, atomic_path(target, keep_ending=True) as unfinished:
         done, writer = 0, None
         try:
             while part := frames.next(batch):

@@ -17,7 +17,7 @@ from typing import Any
 
 import h5py
 
-from mrcnn.engine.atomic import remove_leftovers
+from mrcnn._atomic import remove_leftovers
 from mrcnn.engine.legacy_h5 import open_h5
 
 GROUP = "mrcnn_checkpoint"

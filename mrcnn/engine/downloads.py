@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from mrcnn.engine.atomic import sync_file, sync_folder
+from mrcnn._atomic import sync_file, sync_folder
 from mrcnn.engine.legacy_h5 import check_legacy_h5
 
 COCO_MODEL_URL = (

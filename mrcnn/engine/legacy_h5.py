@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mrcnn.engine.atomic import atomic_path
+from mrcnn._atomic import atomic_path
 from mrcnn.engine.legacy_names import Key, weight_key
 
 ATTRIBUTE_LIMIT = 64512  # bytes HDF5 keeps in one attribute of an object header

@@ -14,14 +14,16 @@ PACKAGE = Path(__file__).resolve().parents[2] / "mrcnn"
 # Tiers, lowest first. Neighbours in one tier do not know each other, except plain files, where
 # a later one may import an earlier one.
 ROOT = [
-    ["_versions", "_config_json", "_config_checks", "config"],
+    ["_versions", "_atomic", "_config_json", "_config_checks", "config"],
     ["geometry"],
     ["data", "evaluation", "kernels"],
     ["visualize", "layers"],
-    ["nets"],
+    ["results", "reports", "nets"],
     ["engine"],
     ["utils", "parallel_model", "model"],
-    ["commands", "cli"],
+    ["media"],
+    ["commands"],
+    ["cli"],
     ["__main__"],
 ]
 # Matterport's import paths: for scripts only, nothing inside uses them.
@@ -41,7 +43,11 @@ ORDER = {
                      "voc_folders", "voc_xml", "voc", "mask_folders", "detect", "loading"],
     "data/check": ["images", "objects", "frames", "anchor_advice", "statistics", "report",
                    "cache", "progress", "checking"],
-    "cli": ["pages", "check"],
+    "cli": ["doors", "options", "pages", "demo", "check", "inspect", "train", "evaluate", "detect",
+            "info", "frames", "assemble"],
+    "results": ["outlines", "labelme", "result", "merging"],
+    "reports": ["charts", "pictures", "page"],
+    "media": ["sources", "video_files", "outputs", "pipeline", "frames"],
     "data/augmenters": ["sample", "warp", "geometric", "colour", "copy_paste", "compose"],
     "data/imgaug_standin": ["core", "geometric", "colour", "meta", "augmenters"],
     "kernels": ["tensorflow_kernels"],
@@ -51,7 +57,7 @@ ORDER = {
     "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
     "commands": ["archives", "pictures", "scoring", "options", "sample"],
-    "engine": ["atomic", "legacy_names", "legacy_h5", "weights_advice", "weights_plan",
+    "engine": ["legacy_names", "legacy_h5", "weights_advice", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",

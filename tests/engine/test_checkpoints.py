@@ -16,7 +16,8 @@ import pytest
 from small_network import build_small, randomise, values_of
 
 from mrcnn.config import Config
-from mrcnn.engine import atomic, checkpoint_files
+from mrcnn import _atomic as atomic
+from mrcnn.engine import checkpoint_files
 from mrcnn.engine.checkpoints import (
     check_writable,
     find_checkpoints,

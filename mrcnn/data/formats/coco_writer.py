@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mrcnn._atomic import atomic_path
 from mrcnn.data.dataset import DataError, image_label
 from mrcnn.data.formats import coco_checks
 from mrcnn.data.formats.annotated import AnnotatedDataset
@@ -43,21 +44,16 @@ def save_coco(dataset, path, images=None, overwrite=False):
     if not hasattr(dataset, "num_classes"):
         raise ValueError("call prepare() first: the dataset has no ids yet")
     writer = _Writer(dataset, images)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write("{")
-            for key, value in writer.others.items():
-                file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
-            _write_list(file, "images", writer.images())
-            file.write(",\n")
-            _write_list(file, "annotations", writer.annotations())
-            file.write(",\n")
-            _write_list(file, "categories", writer.categories)
-            file.write("}\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_path(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        file.write("{")
+        for key, value in writer.others.items():
+            file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
+        _write_list(file, "images", writer.images())
+        file.write(",\n")
+        _write_list(file, "annotations", writer.annotations())
+        file.write(",\n")
+        _write_list(file, "categories", writer.categories)
+        file.write("}\n")
 
 
 def _write_list(file, key, entries):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 STALE_SECONDS = 24 * 3600  # another machine's leftover is not touched before this age
-_TEMP_NAME = re.compile(r"^\..+\.(?P<host>[A-Za-z0-9_-]+)-(?P<pid>\d+)\.tmp$")
+_TEMP_NAME = re.compile(r"^\..+\.(?P<host>[A-Za-z0-9_-]+)-(?P<pid>\d+)\.tmp(\.\w+)?$")
 
 
 def _host() -> str:
@@ -17,7 +17,7 @@ def _host() -> str:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike, keep_ending: bool = False) -> Iterator[Path]:
     """Give a temporary path in the same folder; rename it to `path` on success.
 
     The rename is atomic and both the file and its folder are synchronised to disk, so
@@ -25,6 +25,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     Args:
         path: the final path; its folder is created when missing.
+        keep_ending: the temporary name ends as the final one does, for writers that choose
+            their format by it; otherwise it ends in .tmp.
 
     Yields:
         The path to write to. The body must have closed the file when it ends. When the
@@ -32,7 +34,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temp = target.with_name(f".{target.name}.{_host()}-{os.getpid()}.tmp")
+    ending = target.suffix if keep_ending else ""
+    temp = target.with_name(f".{target.name}.{_host()}-{os.getpid()}.tmp{ending}")
     try:
         yield temp
         sync_file(temp)
@@ -72,7 +75,7 @@ def remove_leftovers(folder: str | os.PathLike) -> list[Path]:
         The deleted paths.
     """
     removed = []
-    for path in Path(folder).glob(".*.tmp"):
+    for path in Path(folder).glob(".*.tmp*"):
         match = _TEMP_NAME.match(path.name)
         if match and _is_stale(path, match["host"], int(match["pid"])):
             path.unlink(missing_ok=True)

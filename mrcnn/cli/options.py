@@ -1,0 +1,36 @@
+"""Arguments and options that several commands take, so that they read alike everywhere."""
+
+import click
+
+MODEL_HELP = "a checkpoint, or the folder of a run"
+
+
+def model_argument(function):
+    """MODEL: a weights file, or a run folder, whose newest checkpoint is taken."""
+    return click.argument("model", type=click.Path(exists=True))(function)
+
+
+def config_options(function):
+    """--config and --set, which `commands.settings` resolves."""
+    function = click.option(
+        "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+        help="Set one knob of the configuration, such as --set IMAGE_MAX_DIM=512. Repeatable.",
+    )(function)
+    return click.option(
+        "--config", "config", metavar="SOURCE",
+        help="Configuration: a YAML file of knobs, or a Config class as file.py:Class or "
+             "module:Class.",
+    )(function)
+
+
+def data_options(function):
+    """--format, --images and --subset, as `load_dataset` takes them."""
+    for decorate in (
+        click.option("--subset", metavar="NAME", help="Part of the data set, such as val."),
+        click.option("--images", type=click.Path(exists=True, file_okay=False), metavar="DIR",
+                     help="Folder of the images, where they lie away from the annotations."),
+        click.option("--format", "format_", default="auto", metavar="NAME", show_default=True,
+                     help="coco, via, voc, labelme, yolo, masks or shapes."),
+    ):
+        function = decorate(function)
+    return function
