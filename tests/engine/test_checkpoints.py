@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from small_network import build_small, randomise, values_of
 
-from mrcnn.config import Config
 from mrcnn import _atomic as atomic
+from mrcnn.config import Config
 from mrcnn.engine import checkpoint_files
 from mrcnn.engine.checkpoints import (
     check_writable,
