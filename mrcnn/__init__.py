@@ -24,9 +24,10 @@ _HOMES = {
     "load_dataset": "mrcnn.data.formats.loading",
     "save_coco": "mrcnn.data.formats.coco_writer",
     "check_dataset": "mrcnn.data.check.checking",
+    "MeanAveragePrecision": "mrcnn.engine.validation",
 }
 _MODULES = {"augmenters": "mrcnn.data.augmenters"}
-_ON_TENSORFLOW = ("MaskRCNN",)
+_ON_TENSORFLOW = ("MaskRCNN", "MeanAveragePrecision")
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 

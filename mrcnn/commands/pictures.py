@@ -210,7 +210,8 @@ def rewrite_video(path, target, change, batch=1):
     rate = rate if 0 < rate < 1000 else USUAL_RATE
     announced = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
     label = f"\r{Path(target).name}:"
-    with contextlib.closing(_Frames(video)) as frames, atomic_path(target, keep_ending=True) as unfinished:
+    whole = atomic_path(target, keep_ending=True)
+    with contextlib.closing(_Frames(video)) as frames, whole as unfinished:
         done, writer = 0, None
         try:
             while part := frames.next(batch):
