@@ -190,6 +190,14 @@ def loss_weights(knob, value):
     return None
 
 
+def class_weights(knob, value):
+    """A weight for each class, the background's first; or None."""
+    entries = as_list(value) if value is not None else [1]
+    if entries and all(is_number(weight) and weight >= 0 for weight in entries) and any(entries):
+        return None
+    return complaint(knob, value, "None or a list of numbers of at least 0, not all 0")
+
+
 def nearest_side(side):
     """The multiple of SIDE_MULTIPLE closest to `side`, never zero; halves go up."""
     return max(1, int(side / SIDE_MULTIPLE + 0.5)) * SIDE_MULTIPLE
@@ -242,6 +250,7 @@ CHECKS = {
         sequence(_positive, "four positive numbers (dy, dx, log dh, log dw)", 4),
     ),
     "LOSS_WEIGHTS": loss_weights,
+    "CLASS_WEIGHTS": class_weights,
     "IMAGE_SHAPE": sequence(_positive_int, "three positive whole numbers [H, W, C]", 3),
 }
 
@@ -288,6 +297,14 @@ def _meta_size(config):
     return complaint("IMAGE_META_SIZE", config.IMAGE_META_SIZE, must)
 
 
+def _class_weight_count(config):
+    weights = config.CLASS_WEIGHTS
+    if weights is None or len(weights) == config.NUM_CLASSES:
+        return None
+    must = f"one weight a class, the background's first: {config.NUM_CLASSES} (NUM_CLASSES) in all"
+    return complaint("CLASS_WEIGHTS", weights, f"{must}; received {len(weights)}")
+
+
 def _mean_pixel(config):
     value, channels = config.MEAN_PIXEL, config.IMAGE_CHANNEL_COUNT
     entries = as_list(np.atleast_1d(value))
@@ -304,6 +321,7 @@ RELATIONS = (
     (_mask_sides, ("MASK_SHAPE", "MASK_POOL_SIZE")),
     (_anchor_levels, ("RPN_ANCHOR_SCALES", "BACKBONE_STRIDES")),
     (_meta_size, ("IMAGE_META_SIZE", "NUM_CLASSES")),
+    (_class_weight_count, ("CLASS_WEIGHTS", "NUM_CLASSES")),
     (_mean_pixel, ("IMAGE_CHANNEL_COUNT",)),
 )
 

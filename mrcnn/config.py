@@ -173,6 +173,9 @@ class Config:
     WEIGHT_DECAY = 0.0001
     # What each loss counts in the sum that is minimised; a loss left out counts 1.
     LOSS_WEIGHTS = dict.fromkeys(checks.LOSS_NAMES, 1.0)
+    # What each class counts in the class loss, NUM_CLASSES numbers with the background first: more
+    # for the classes that are rare. Only their ratios matter. None: all alike.
+    CLASS_WEIGHTS = None
     # False trains the heads on rois of the script's own (the input `input_roi`) in place of
     # the network's proposals, to study one half without the other.
     USE_RPN_ROIS = True

@@ -115,6 +115,21 @@ def check_legacy_h5(path: str | os.PathLike) -> int:
     return len(names)
 
 
+def weight_shapes(path: str | os.PathLike) -> dict[Key, tuple]:
+    """{(layer, leaf, weight): shape} of a file, its arrays left unread.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_legacy_h5`.
+    """
+    with open_h5(path) as file:
+        root = _weights_root(file, path)
+        return {
+            weight_key(layer, name): _member(root, f"{layer}/{name}", path).shape
+            for layer in _read_names(root, "layer_names")
+            for name in _read_names(_member(root, layer, path), "weight_names")
+        }
+
+
 def write_legacy_h5(
     path: str | os.PathLike,
     layers: Iterable[tuple[str, Sequence[tuple[str, np.ndarray]]]],

@@ -349,31 +349,40 @@ class MaskRCNN:
     # ---- looking inside ---------------------------------------------------------------
 
     def ancestor(self, tensor, name, checked=None):
-        """Output of the layer of this name, or None.
-
-        Names of TensorFlow's inner operations (`ROI/pre_nms_anchors:0`) do not exist in Keras 3.
-        """
-        return inspection.layer_output(self.keras_model, name)
-
-    def run_graph(self, images, outputs, image_metas=None):
-        """Values of any tensors of the inference graph for some images.
+        """The tensor of this name, for `run_graph`, or None.
 
         Args:
-            images: list of images that come out of one molded shape.
-            outputs: list of (name, tensor), tensors as `keras_model.get_layer(...).output`.
+            tensor: accepted for Matterport's sake: the whole graph is searched.
+            name: of a layer, for its output; or of a step inside the proposal layer,
+                "ROI/pre_nms_anchors:0" and so on (`inspection.PROPOSAL_STEPS`).
+            checked: accepted for Matterport's sake.
+        """
+        del tensor, checked
+        return inspection.find_tensor(self.keras_model, name)
+
+    def run_graph(self, images, outputs, image_metas=None):
+        """Values of any tensors of the graph for some images; their shapes are printed.
+
+        Args:
+            images: list of images that come out of one molded shape. In training mode the
+                arrays of one batch, as `DataGenerator` answers them.
+            outputs: list of (name, tensor), tensors as `keras_model.get_layer(...).output` or
+                `ancestor` answers them.
             image_metas: [B, M] of `images` that are molded already; None molds them.
 
         Returns:
             OrderedDict of name to numpy array.
 
         Raises:
-            ValueError: a tensor is None; its name is given.
+            ValueError: a tensor is None, its name is given; or inputs that do not fit.
+            TypeError: no tensor of the graph.
         """
-        self._need("inference")
-        if image_metas is None:
-            images, image_metas, _ = self.mold_inputs(images)
-        molded = np.asarray(images)
-        inputs = [molded, image_metas, self._batch_anchors(molded)]
+        inputs = images
+        if self.mode == "inference":
+            if image_metas is None:
+                images, image_metas, _ = self.mold_inputs(images)
+            molded = np.asarray(images)
+            inputs = [molded, image_metas, self._batch_anchors(molded)]
         return inspection.run_graph(self.keras_model, inputs, outputs)
 
     def _need(self, mode):

@@ -54,6 +54,19 @@ def checkpoint_pattern(folder, name):
     return os.path.join(folder, f"mask_rcnn_{name.lower()}_{{epoch:04d}}.h5")
 
 
+def find_runs(model_dir, name=None):
+    """Paths of the run folders in a folder, the newest first.
+
+    Args:
+        model_dir: parent of all runs; one that does not exist holds none.
+        name: Config.NAME; None for runs of any name.
+    """
+    ours = re.compile((".+" if name is None else re.escape(name.lower())) + FOLDER_SUFFIX + "$")
+    folders = os.listdir(model_dir) if os.path.isdir(model_dir) else []
+    runs = sorted((f for f in folders if ours.match(f)), key=_run_order, reverse=True)
+    return [os.path.join(model_dir, run) for run in runs]
+
+
 def find_last_checkpoint(model_dir, name):
     """The newest checkpoint of the newest run that has one.
 
@@ -67,11 +80,9 @@ def find_last_checkpoint(model_dir, name):
     Raises:
         FileNotFoundError: no run of that name, or none with a checkpoint.
     """
-    ours = re.compile(re.escape(name.lower()) + FOLDER_SUFFIX + "$")
-    folders = os.listdir(model_dir) if os.path.isdir(model_dir) else []
-    runs = sorted((f for f in folders if ours.match(f)), key=_run_order, reverse=True)
+    runs = find_runs(model_dir, name)
     for run in runs:
-        found = find_checkpoints(os.path.join(model_dir, run))
+        found = find_checkpoints(run)
         if found:
             return str(found[-1])
     what = f"{len(runs)} run folder(s), none with a checkpoint" if runs else "no run folder"

@@ -2,6 +2,8 @@
 
 import warnings
 
+import numpy as np
+
 BUILT_IN = (
     "BACKBONE",
     "BACKBONE_WIDTH",
@@ -25,6 +27,7 @@ BUILT_IN = (
     "MAX_GT_INSTANCES",
     "TRAIN_ROIS_PER_IMAGE",
     "ROI_POSITIVE_RATIO",
+    "CLASS_WEIGHTS",
 )
 
 
@@ -48,4 +51,4 @@ class ConfigSnapshot:
 
 
 def _comparable(value):
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(value) if isinstance(value, (list, np.ndarray)) else value

@@ -8,101 +8,16 @@ import io
 
 import numpy as np
 
+from mrcnn.evaluation.records import record_of
+
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 IOU_TYPES = ("segm", "bbox")
 
 
-def _encode(masks: np.ndarray) -> list[dict]:
-    """Run-length codes of [H, W, N] masks."""
-    from pycocotools import mask as rle
-
-    return rle.encode(np.asfortranarray(masks.astype(np.uint8)))
-
-
-def _checked(side: str, index: int, item: dict, keys, class_count: int) -> dict:
-    """Answers the parts of one image as arrays, after checking that they fit together."""
-    missing = [key for key in keys if key not in item]
-    if missing:
-        raise ValueError(f"{side}, image {index}: expected keys {keys}, received {sorted(item)}")
-    parts = {key: np.asarray(item[key]) for key in keys}
-    parts["rois"] = parts["rois"].reshape(-1, 4)
-    counts = {k: v.shape[-1] if k == "masks" else len(v) for k, v in parts.items()}
-    if len(set(counts.values())) > 1:
-        raise ValueError(f"{side}, image {index}: expected as many of each, received {counts}")
-    ids = np.abs(parts["class_ids"])
-    if ids.size and (ids.min() < 1 or ids.max() >= class_count):
-        raise ValueError(
-            f"{side}, image {index}: expected class ids 1 to {class_count - 1}, "
-            f"received {sorted(set(ids.tolist()))}"
-        )
-    return parts
-
-
-def _annotations(image_id: int, parts: dict) -> list[dict]:
-    """COCO annotations of one image, without ids; the area is that of the mask."""
-    records = []
-    codes = _encode(parts["masks"]) if "masks" in parts else None
-    areas = parts["masks"].sum(axis=(0, 1)) if "masks" in parts else None
-    for i, (y1, x1, y2, x2) in enumerate(parts["rois"].tolist()):
-        record = {
-            "image_id": image_id,
-            "category_id": int(abs(parts["class_ids"][i])),
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "area": float((x2 - x1) * (y2 - y1)) if areas is None else float(areas[i]),
-            "iscrowd": 0,
-        }
-        if codes is not None:
-            record["segmentation"] = codes[i]
-        if "scores" in parts:
-            record["score"] = float(parts["scores"][i])
-        elif parts["class_ids"][i] < 0 or ("crowd" in parts and parts["crowd"][i]):
-            record["iscrowd"] = 1
-        records.append(record)
-    return records
-
-
-def _image_record(image_id: int, item: dict) -> dict:
-    height, width = np.shape(item["masks"])[:2] if "masks" in item else (0, 0)
-    return {"id": image_id, "height": int(height), "width": int(width)}
-
-
-def _index(side: str, images: list[dict], class_names, keys, with_masks):
-    """A pycocotools COCO object over one list of images."""
-    from pycocotools.coco import COCO
-
-    annotations = []
-    for image_id, item in enumerate(images):
-        wanted = [*keys, *(["masks"] if with_masks(item) else [])]
-        if side == "ground_truth" and item.get("crowd") is not None:
-            wanted.append("crowd")
-        parts = _checked(side, image_id, item, wanted, len(class_names))
-        annotations += _annotations(image_id, parts)
-    for number, record in enumerate(annotations, start=1):  # pycocotools reads id 0 as "no match"
-        record["id"] = number
-    coco = COCO()
-    coco.dataset = {
-        "images": [_image_record(i, item) for i, item in enumerate(images)],
-        "categories": [{"id": i, "name": str(n)} for i, n in enumerate(class_names) if i],
-        "annotations": annotations,
-    }
-    coco.createIndex()
-    return coco
-
-
-def _check_sizes(ground_truth, results):
-    if len(ground_truth) != len(results):
-        raise ValueError(
-            f"expected one result an image, received {len(results)} results "
-            f"for {len(ground_truth)} images"
-        )
-    for i, (truth, result) in enumerate(zip(ground_truth, results, strict=True)):
-        if "masks" in truth and "masks" in result:
-            sizes = np.shape(truth["masks"])[:2], np.shape(result["masks"])[:2]
-            if sizes[0] != sizes[1]:
-                raise ValueError(
-                    f"image {i}: expected masks of the ground truth's size {sizes[0]}, "
-                    f"received {sizes[1]}"
-                )
+def check_iou_type(iou_type):
+    """ValueError for anything but "segm" and "bbox"."""
+    if iou_type not in IOU_TYPES:
+        raise ValueError(f"iou_type: expected one of {IOU_TYPES}, received {iou_type!r}")
 
 
 def coco_evaluate(ground_truth, results, class_names, iou_type="segm") -> dict[str, float]:
@@ -125,20 +40,87 @@ def coco_evaluate(ground_truth, results, class_names, iou_type="segm") -> dict[s
         ValueError: the lists do not fit together, a class id is out of range, masks of one image
             differ in size, or `iou_type` is unknown.
     """
+    check_iou_type(iou_type)
+    ground_truth, results = list(ground_truth), list(results)
+    if len(ground_truth) != len(results):
+        raise ValueError(
+            f"expected one result an image, received {len(results)} results "
+            f"for {len(ground_truth)} images"
+        )
+    records = [record_of(truth, result, len(class_names), [iou_type], i,
+                         image_id=i, coco_id=i, name=str(i))
+               for i, (truth, result) in enumerate(zip(ground_truth, results, strict=True))]
+    return twelve_numbers(judge_of(*indices(records, class_names, iou_type), iou_type))
+
+
+def twelve_numbers(judge) -> dict[str, float]:
+    """What `COCOeval.summarize` prints of a judge, by name."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        judge.summarize()
+    return {name: float(value) for name, value in zip(METRICS, judge.stats, strict=True)}
+
+
+def judge_of(truth, found, iou_type, thresholds=None):
+    """A COCOeval that has evaluated and accumulated.
+
+    Args:
+        truth, found: pycocotools' COCO, see `indices`.
+        iou_type: "segm" or "bbox".
+        thresholds: IoU thresholds in place of COCO's ten; then only objects of all sizes and
+            100 detections an image are looked at, and there are no twelve numbers.
+    """
     from pycocotools.cocoeval import COCOeval
 
-    if iou_type not in IOU_TYPES:
-        raise ValueError(f"iou_type: expected one of {IOU_TYPES}, received {iou_type!r}")
-    ground_truth, results = list(ground_truth), list(results)
-    _check_sizes(ground_truth, results)
-    segm = iou_type == "segm"
+    judge = COCOeval(truth, found, iou_type)
+    if thresholds is not None:
+        judge.params.iouThrs = np.array(sorted(thresholds))
+        judge.params.areaRng, judge.params.areaRngLbl = judge.params.areaRng[:1], ["all"]
+        judge.params.maxDets = judge.params.maxDets[-1:]
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _index("ground_truth", ground_truth, class_names, ["rois", "class_ids"],
-                       lambda item: segm or "masks" in item)
-        found = _index("results", results, class_names, ["rois", "class_ids", "scores"],
-                       lambda item: segm)
-        evaluation = COCOeval(truth, found, iou_type)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return {name: float(value) for name, value in zip(METRICS, evaluation.stats, strict=True)}
+        judge.evaluate()
+        judge.accumulate()
+    return judge
+
+
+def indices(records, class_names, iou_type):
+    """(truth, detections) of ImageRecords as pycocotools' COCO."""
+    categories = [{"id": i, "name": str(name)} for i, name in enumerate(class_names) if i]
+    images = [{"id": record.coco_id, "height": record.size[0], "width": record.size[1]}
+              for record in records]
+    return tuple(
+        _index(images, categories, [entry for record in records for entry in
+                                    annotations(record.coco_id, getattr(record, side), iou_type)])
+        for side in ("truth", "found"))
+
+
+def _index(images, categories, entries):
+    from pycocotools.coco import COCO
+
+    for number, entry in enumerate(entries, start=1):  # pycocotools reads id 0 as "no match"
+        entry["id"] = number
+    coco = COCO()
+    coco.dataset = {"images": images, "categories": categories, "annotations": entries}
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
+
+
+def annotations(coco_id, objects, iou_type):
+    """COCO's entries of the objects of one image, without ids.
+
+    Small, medium and large go by the truth's own area. For detections it is the area of what is
+    compared: of the mask for "segm", of the box for "bbox".
+    """
+    entries = []
+    for i, box in enumerate(objects.boxes.tolist()):
+        area = objects.areas[i]
+        if objects.scores is not None and iou_type == "bbox":
+            area = box[2] * box[3]
+        entry = {"image_id": coco_id, "category_id": int(objects.class_ids[i]), "bbox": box,
+                 "area": float(area), "iscrowd": int(objects.crowd[i])}
+        if iou_type == "segm":
+            entry["segmentation"] = objects.codes[i]
+        if objects.scores is not None:
+            entry["score"] = float(objects.scores[i])
+        entries.append(entry)
+    return entries

@@ -48,22 +48,36 @@ class ProposalLayer(keras.layers.Layer):
 
     def call(self, inputs):
         """See the class."""
-        boxes, scores = self.best_boxes(*inputs)
-        indices, valid = kernels.non_max_suppression(
-            boxes, scores, self.proposal_count, self.nms_threshold
-        )
-        proposals = take_rows(boxes, indices)
-        return ops.stop_gradient(ops.where(valid[..., None], proposals, 0.0))
+        return ops.stop_gradient(self.steps(*inputs)["proposals"])
 
-    def best_boxes(self, rpn_class, rpn_bbox, anchors):
-        """The K best anchors, refined and clipped: boxes [B, K, 4] and scores [B, K]."""
+    def steps(self, rpn_class, rpn_bbox, anchors):
+        """Everything between the anchors and the proposals, for those who look inside.
+
+        Returns:
+            Dict: "pre_nms_anchors", the K best anchors in falling order of score,
+            "refined_anchors", moved by their deltas, and "refined_anchors_clipped", cut at the
+            image's border, [B, K, 4] normalised each; "post_nms_anchor_ix" [B, N] int32, the
+            rows of those K that are kept, with "valid" [B, N] bool, False behind the last one;
+            "proposals" [B, N, 4].
+        """
         foreground = rpn_class[:, :, 1]
         count = ops.minimum(self.pre_nms_limit, ops.shape(foreground)[1])
         scores, best = ops.top_k(foreground, k=count)
-        deltas = take_rows(rpn_bbox, best)
-        deltas = deltas * ops.convert_to_tensor(self.bbox_std_dev, dtype="float32")
-        boxes = apply_box_deltas(take_rows(anchors, best), deltas)
-        return clip_boxes(boxes, ops.convert_to_tensor(UNIT_WINDOW)), scores
+        std_dev = ops.convert_to_tensor(self.bbox_std_dev, dtype="float32")
+        best_anchors = take_rows(anchors, best)
+        refined = apply_box_deltas(best_anchors, take_rows(rpn_bbox, best) * std_dev)
+        boxes = clip_boxes(refined, ops.convert_to_tensor(UNIT_WINDOW))
+        indices, valid = kernels.non_max_suppression(
+            boxes, scores, self.proposal_count, self.nms_threshold
+        )
+        return {
+            "pre_nms_anchors": best_anchors,
+            "refined_anchors": refined,
+            "refined_anchors_clipped": boxes,
+            "post_nms_anchor_ix": indices,
+            "valid": valid,
+            "proposals": ops.where(valid[..., None], take_rows(boxes, indices), 0.0),
+        }
 
     def compute_output_shape(self, input_shape):
         """[B, N, 4]."""

@@ -91,11 +91,17 @@ def build_training_model(config):
         "mrcnn_bbox_loss": [deltas, class_ids, mrcnn_bbox],
         "mrcnn_mask_loss": [masks, class_ids, mrcnn_mask],
     }
-    losses = [LossLayer(name)(tensors) for name, tensors in loss_inputs.items()]
+    options = {"mrcnn_class_loss": {"class_weights": _class_weights(config)}}
+    losses = [LossLayer(name, options.get(name))(x) for name, x in loss_inputs.items()]
     output_rois = layers.Identity(name="output_rois")(rois)
     outputs = [rpn_class_logits, rpn_class, rpn_bbox, class_logits, mrcnn_class, mrcnn_bbox]
     outputs += [mrcnn_mask, rpn_rois, output_rois, *losses]
     return TrainingModel(inputs, outputs, name="mask_rcnn")
+
+
+def _class_weights(config):
+    weights = config.CLASS_WEIGHTS
+    return None if weights is None else [float(weight) for weight in weights]
 
 
 def _image_inputs(config):

@@ -57,7 +57,7 @@ def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox):
     return _mean_where(loss, ops.broadcast_to(is_positive[..., None] > 0.0, ops.shape(loss)))
 
 
-def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids):
+def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids, class_weights=None):
     """Class of each roi, background included.
 
     A roi whose predicted class is not among those its image's data set knows is left out.
@@ -66,11 +66,19 @@ def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids):
         target_class_ids: [B, R] int32.
         class_logits: [B, R, C].
         active_class_ids: [B, C] of 0 and 1.
+        class_weights: C numbers; the mean counts each roi as often as its true class weighs.
+            None counts all alike.
     """
     loss = _cross_entropy(target_class_ids, class_logits)
     predicted = ops.cast(ops.argmax(class_logits, axis=-1), "int32")
     active = ops.take_along_axis(ops.cast(active_class_ids, "float32"), predicted, axis=1)
-    return _mean_where(loss, active > 0.0)
+    if class_weights is None:
+        return _mean_where(loss, active > 0.0)
+    weights = ops.take(ops.convert_to_tensor(class_weights, "float32"), target_class_ids, axis=0)
+    weights = ops.where(active > 0.0, weights, 0.0)
+    total = ops.sum(weights)
+    loss = ops.sum(ops.where(weights > 0.0, loss * weights, 0.0))
+    return loss / ops.where(total > 0.0, total, 1.0)
 
 
 def mrcnn_bbox_loss(target_bbox, target_class_ids, pred_bbox):
@@ -115,17 +123,26 @@ LOSSES = {
 class LossLayer(keras.layers.Layer):
     """One of the five losses as a layer, named after it, so that the graph shows it.
 
-    Call: the loss function's arguments as a list -> scalar float32.
+    Args:
+        name: key of LOSSES.
+        options: constant arguments of the loss function by name, or None.
+
+    Call: the loss function's tensors as a list -> scalar float32.
     """
 
-    def __init__(self, name, dtype="float32", **kwargs):
+    def __init__(self, name, options=None, dtype="float32", **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.function = LOSSES[name]
+        self.options = dict(options or {})
 
     def call(self, inputs):
         """See the class."""
-        return self.function(*inputs)
+        return self.function(*inputs, **self.options)
 
     def compute_output_shape(self, input_shape):
         """A scalar."""
         return ()
+
+    def get_config(self):
+        """Constructor arguments, JSON-able."""
+        return {**super().get_config(), "options": dict(self.options)}

@@ -1,16 +1,100 @@
-"""Detections beside the truth, many images on one sheet."""
+"""Detections and truth: on one image, or side by side on a sheet of many."""
 
 import numpy as np
 
+from mrcnn.evaluation import matching
 from mrcnn.geometry.masks import compute_overlaps_masks
 from mrcnn.visualize import figure, painting
-from mrcnn.visualize.instances import display_instances
+from mrcnn.visualize.instances import display_instances, instance_captions
+from mrcnn.visualize.selection import of_classes
 
+TRUTH_COLOR = (0.0, 1.0, 0.0, 0.8)
+PREDICTION_COLOR = (1.0, 0.0, 0.0, 1.0)
 _PANEL = 2.6  # inches
 _GAP = 0.06
 _PAIR_GAP = 0.3
 _HEADING = 0.45
 _SAME_OBJECT = 0.5  # mask IoU from which a detection takes the colour of the truth
+
+
+def display_differences(
+    image,
+    gt_box,
+    gt_class_id,
+    gt_mask,
+    pred_box,
+    pred_class_id,
+    pred_score,
+    pred_mask,
+    class_names,
+    title="",
+    ax=None,
+    show_mask=True,
+    show_box=True,
+    iou_threshold=0.5,
+    score_threshold=0.5,
+    classes=None,
+):
+    """Draw truth (green) and detections (red) on one image.
+
+    A detection's caption is "score / best mask IoU with a truth of any class". A truth that no
+    detection of its class reaches at `iou_threshold` is captioned "missed: class".
+
+    Args:
+        image: [H, W, C].
+        gt_box, pred_box: [N, (y1, x1, y2, x2)] pixels.
+        gt_class_id, pred_class_id: [N] indices into class_names.
+        gt_mask, pred_mask: [H, W, N] bool.
+        pred_score: [N] confidences; detections below `score_threshold` are not drawn.
+        class_names: name of every class, background first.
+        title, ax, show_mask: as in `display_instances`.
+        show_box: draw the boxes.
+        iou_threshold: mask IoU from which a truth counts as found.
+        score_threshold: smallest score drawn.
+        classes: names or ids of the only classes to look at; None for all.
+
+    Returns:
+        The figure that was drawn on.
+
+    Raises:
+        ValueError: as `display_instances`.
+    """
+    gt_box, gt_class_id, pred_box, pred_class_id, pred_score = (np.asarray(array) for array in (
+        gt_box, gt_class_id, pred_box, pred_class_id, pred_score))
+    keep = np.any(gt_box, axis=-1) & of_classes(gt_class_id, class_names, classes)
+    truth = _rows(image, gt_box, gt_class_id, gt_mask, np.flatnonzero(keep))
+    order = np.argsort(-pred_score, kind="stable")
+    keep = (pred_score >= score_threshold) & np.any(pred_box, axis=-1)
+    order = order[(keep & of_classes(pred_class_id, class_names, classes))[order]]
+    found = _rows(image, pred_box, pred_class_id, pred_mask, order)
+    ranks = np.arange(len(order), 0, -1, dtype=np.float32)  # distinct: ties keep their order
+    gt_match, _, overlaps = matching.compute_matches(
+        *truth, *found[:2], ranks, found[2], iou_threshold=iou_threshold)
+    best = overlaps.max(axis=1) if overlaps.size else np.zeros(len(order))
+    names = instance_captions(truth[1], class_names)
+    captions = ["" if m > -1 else f"missed: {n}" for m, n in zip(gt_match, names, strict=True)]
+    captions += [f"{s:.2f} / {iou:.2f}" for s, iou in zip(pred_score[order], best, strict=True)]
+    return display_instances(
+        image,
+        np.concatenate([truth[0], found[0]]),
+        np.concatenate([truth[2], found[2]], axis=-1),
+        np.concatenate([truth[1], found[1]]),
+        class_names,
+        title=title or "truth green, detections red (score / IoU)",
+        ax=ax,
+        show_mask=show_mask,
+        show_bbox=show_box,
+        colors=[TRUTH_COLOR] * len(truth[0]) + [PREDICTION_COLOR] * len(order),
+        captions=captions,
+    )
+
+
+def _rows(image, boxes, class_ids, masks, rows):
+    """(boxes, class ids, masks [H, W, K] bool) of some instances."""
+    masks = painting.readable_masks(masks, np.shape(image), len(boxes))
+    planes = [np.asarray(masks[:, :, i]) == 1 for i in rows]
+    empty = np.zeros((*np.shape(image)[:2], 0), bool)
+    return boxes[rows], class_ids[rows], np.stack(planes, axis=-1) if planes else empty
 
 
 def compare_figure(images, truths, results, class_names, columns=2):

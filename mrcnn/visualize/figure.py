@@ -4,10 +4,16 @@ import collections
 
 import numpy as np
 
+from mrcnn.visualize.lettering import crowding, font_options, ink_on, shortened, text_size
 from mrcnn.visualize.painting import mask_outlines
+from mrcnn.visualize.placement import place_labels
 
 _NO_SCREEN = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
 _OPEN_WITHOUT_SCREEN = 4
+_HEADROOM = 0.5  # inches for a title
+_NARROWEST, _LOWEST = 3.0, 1.2  # inches; a thinner image gets margins, for its labels
+_WIDEST_LABEL = 0.6  # of the axes
+_THIN = 1.8  # times thinner than the axes: an image that gets margins
 _open_figures = collections.deque()
 
 
@@ -25,15 +31,28 @@ def image_axes(image_shape, figsize, ax=None, title=""):
     """
     is_new = ax is None
     if is_new:
-        headroom = 0.5 if title else 0.0
+        headroom = _HEADROOM if title else 0.0
         height, width = image_shape[:2]
         scale = min(figsize[0] / width, max(figsize[1] - headroom, 0.5) / height)
-        size = max(width * scale, 1.0), max(height * scale, 1.0) + headroom
-        fig = new_figure(size)
-        ax = fig.add_axes([0, 0, 1, 1 - headroom / size[1]])
+        wide = max(width * scale, min(_NARROWEST, figsize[0]))
+        tall = max(height * scale, min(_LOWEST, max(figsize[1] - headroom, 0.5)))
+        fig = new_figure((wide, tall + headroom))
+        ax = fig.add_axes([0, 0, 1, tall / (tall + headroom)])
     ax.set_axis_off()
-    ax.set_title(title)
+    set_title(ax, title)
     return ax, is_new
+
+
+def set_title(ax, title, points=12):
+    """A title above the axes, smaller or shortened where it would be wider than they are."""
+    title = str(title)
+    room = 72 * ax.get_position().width * ax.figure.get_size_inches()[0] * 0.97
+    wide = text_size(title, points)[1] if title else 0
+    if wide > room:
+        points = max(points * room / wide, 7)
+        letters = len(max(title.split("\n"), key=len)) * room / text_size(title, points)[1]
+        title = shortened(title, letters)
+    ax.set_title(title, fontsize=points, parse_math=False, **font_options(title))
 
 
 def new_figure(size_inches):
@@ -98,17 +117,26 @@ def style_sizes(ax, image_shape, count=1):
     height, width = image_shape[:2]
     fits = position.width * paper_width / width, position.height * paper_height / height
     inches_per_px = min(fits)
-    inches = np.sqrt(height * width) * inches_per_px
-    crowd = np.clip(np.sqrt(20.0 / max(count, 1)), 0.5, 1.0)
+    inches, crowd = np.sqrt(height * width) * inches_per_px, crowding(count)
     font = float(np.clip(4 + 0.6 * inches, 5, 13) * crowd)
-    return max(font, 4.5), float(np.clip(0.8 + 0.12 * inches, 1, 2.6)), 1 / (72 * inches_per_px)
+    line = float(np.clip(0.8 + 0.12 * inches, 1, 2.6) * crowd)
+    return max(font, 5.0), line, 1 / (72 * inches_per_px)
 
 
 def show_image(ax, image):
-    """Draw the image to the axes' very edges."""
+    """Draw the image to the axes' very edges, or into their middle where their shape differs.
+
+    Margins come only where the image is much thinner than the axes, and belong to the axes: a
+    label may stand there.
+    """
+    height, width = image.shape[:2]
     ax.imshow(image)
-    ax.set_xlim(-0.5, image.shape[1] - 0.5)
-    ax.set_ylim(image.shape[0] - 0.5, -0.5)
+    position, (paper_width, paper_height) = ax.get_position(), ax.figure.get_size_inches()
+    ratio = position.width * paper_width / (position.height * paper_height) * height / width
+    across = (ratio - 1) / 2 * width if ratio > _THIN else 0
+    along = (1 / ratio - 1) / 2 * height if ratio < 1 / _THIN else 0
+    ax.set_xlim(-0.5 - across, width - 0.5 + across)
+    ax.set_ylim(height - 0.5 + along, -0.5 - along)
 
 
 def add_box(ax, box, color, width, style="-", alpha=1.0):
@@ -121,34 +149,42 @@ def add_box(ax, box, color, width, style="-", alpha=1.0):
     ax.add_patch(Rectangle(corner, *size, facecolor="none", **look))
 
 
-def add_outline(ax, mask, box, color, width):
-    """Outline of a mask [H, W], looked for inside its box, with a dark rim to stand out."""
+def add_outline(ax, part, window, color, width):
+    """Outline of a mask, given inside its window, with a dark rim to stand out."""
     from matplotlib.collections import LineCollection
 
-    lines = mask_outlines(mask, box)
+    lines = mask_outlines(part, window)
     for ink, size in (((0, 0, 0, 0.4), 2 * width), (color, width)):
         ax.add_collection(LineCollection(lines, colors=[ink], linewidths=size))
 
 
-def add_caption(ax, text, box, color, image_shape, font, px_per_point):
-    """A label on its own background: above the box where there is room, else inside its top."""
-    lines = text.split("\n")
-    tall = 1.5 * font * px_per_point * len(lines)
-    wide = 0.68 * font * px_per_point * max(map(len, lines))
-    above = box[0] >= tall
-    x = max(min(float(box[1]), image_shape[1] - 1 - wide), 0.0)
-    y = float(box[0]) if above else max(float(box[0]), 0.0)
-    red, green, blue = color[:3]
-    ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
-    pad = 0.2 * font * px_per_point
-    ground = {"facecolor": (red, green, blue), "alpha": 0.75, "edgecolor": "none"}
-    ax.text(
-        x + pad - 0.5,
-        y - pad - 0.5 if above else y + pad - 0.5,
-        text,
-        size=font,
-        color=ink,
-        va="bottom" if above else "top",
-        bbox={**ground, "pad": 0.12 * font},
-        clip_on=True,
-    )
+def add_captions(ax, captions, font, px_per_point):
+    """Labels on their own ground beside their boxes, where there is room for them.
+
+    See `placement.place_labels` for which are left out, and where the others go.
+
+    Args:
+        ax: the axes, with the image shown on them.
+        captions: rows of (text, (y1, x1, y2, x2) pixels, colour); the first are placed first.
+        font: size in points.
+        px_per_point: image pixels per point.
+    """
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    pad, room = 0.15 * font, (right - left) / px_per_point
+    widest = max(_WIDEST_LABEL * room / (0.6 * font), 8)
+    texts = [shortened(str(text), widest) for text, _, _ in captions]
+    sizes = [np.array(text_size(text, font)) * (1, 1.03) + 2 * pad + 0.6 for text in texts]
+    boxes = np.array([box for _, box, _ in captions], dtype=np.float64).reshape(-1, 4) - 0.5
+    places = place_labels(boxes, [size * px_per_point for size in sizes],
+                          (top, left, bottom, right))
+    for text, size, place, (_, _, color) in zip(texts, sizes, places, captions, strict=True):
+        if place is not None:
+            y, x = np.array(place) + (size / 2) * px_per_point
+            _add_text(ax, text, x, y, color, font, pad)
+
+
+def _add_text(ax, text, x, y, color, font, pad):
+    """A text around a point, on a ground of a colour."""
+    ground = {"facecolor": tuple(color[:3]), "alpha": 0.8, "edgecolor": "none", "pad": pad}
+    ax.text(x, y, text, size=font, color=ink_on(color), bbox=ground, ha="center", va="center",
+            clip_on=True, parse_math=False, **font_options(text))

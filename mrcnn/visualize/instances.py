@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from mrcnn.evaluation import matching
 from mrcnn.visualize import figure, painting
+from mrcnn.visualize.selection import of_classes
 
-TRUTH_COLOR = (0.0, 1.0, 0.0, 0.8)
-PREDICTION_COLOR = (1.0, 0.0, 0.0, 1.0)
+_TITLE = 0.3  # inches above each image of a grid
 
 
 def display_images(images, titles=None, cols=4, cmap=None, norm=None, interpolation=None):
@@ -25,19 +24,27 @@ def display_images(images, titles=None, cols=4, cmap=None, norm=None, interpolat
     titles = [""] * len(images) if titles is None else list(titles)
     if len(titles) != len(images):
         raise ValueError(f"expected one title per image ({len(images)}), received {len(titles)}")
-    rows = max(-(-len(images) // cols), 1)
-    cell = 14.0 / cols
-    fig = figure.new_figure((14, rows * (cell + 0.3)))
-    for place, (image, title) in enumerate(zip(images, titles, strict=True), start=1):
-        ax = fig.add_subplot(rows, cols, place)
-        ax.set_axis_off()
-        ax.set_title(title, fontsize=9)
-        image = np.asarray(image)
-        image = painting.to_rgb(image) if image.ndim == 3 and image.shape[2] > 1 else image
-        ax.imshow(np.squeeze(image), cmap=cmap, norm=norm, interpolation=interpolation)
-    top = 1 - 0.3 / (rows * (cell + 0.3))
-    fig.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=top, wspace=0.04, hspace=0.12)
+    cols, cell = max(int(cols), 1), 14.0 / max(int(cols), 1)
+    shapes = [np.shape(image) for image in images]
+    rows = [range(start, min(start + cols, len(images))) for start in range(0, len(images), cols)]
+    tall = [cell * np.clip(max(shapes[i][0] / shapes[i][1] for i in row), 0.15, 2) for row in rows]
+    fig = figure.new_figure((14, max(sum(tall) + _TITLE * len(rows), 1)))
+    paper, top = fig.get_size_inches()[1], fig.get_size_inches()[1]
+    for row, height in zip(rows, tall, strict=True):
+        top -= height + _TITLE
+        for k, i in enumerate(row):
+            left, width = (k * cell + 0.02 * cell) / 14, 0.96 * cell / 14
+            ax = fig.add_axes([left, top / paper, width, 0.98 * height / paper])
+            ax.set_axis_off()
+            figure.set_title(ax, titles[i], 9)
+            ax.imshow(_plain(images[i]), cmap=cmap, norm=norm, interpolation=interpolation)
     return figure.finish(fig)
+
+
+def _plain(image):
+    """[H, W] for matplotlib's colour map where there is one channel, else RGB."""
+    image = np.asarray(image)
+    return painting.to_rgb(image) if image.ndim == 3 and image.shape[2] > 1 else np.squeeze(image)
 
 
 def display_instances(
@@ -54,13 +61,19 @@ def display_instances(
     show_bbox=True,
     colors=None,
     captions=None,
+    classes=None,
 ):
     """Draw boxes, masks and labels of the instances of one image.
+
+    Labels keep clear of each other: where there is no room for one, it is left out, those that
+    come last first.
 
     Args:
         image: [H, W], or [H, W, C]; see `painting.to_rgb`.
         boxes: [N, (y1, x1, y2, x2)] pixels; an instance whose box is all zeros is left out.
-        masks: [H, W, N] bool or 0/1, or None for boxes alone. A mask is drawn inside its box.
+        masks: [H, W, N] bool or 0/1, lazily or as N run-length codes of COCO (of these only the
+            window that is drawn is made), or None for boxes alone. A mask is drawn inside its
+            box.
         class_ids: [N] indices into class_names, negated for a crowd.
         class_names: name of every class, background first.
         scores: [N] confidences, or None.
@@ -71,33 +84,66 @@ def display_instances(
         show_bbox: draw the boxes.
         colors: N colours of floats in 0..1, or None for distinct ones.
         captions: N texts (or None each) instead of "class score".
+        classes: names or ids of the only classes to draw; None for all. Colours stay as they
+            are without it.
 
     Returns:
         The figure that was drawn on.
 
     Raises:
-        ValueError: the arrays do not fit each other, or a class id has no name.
+        ValueError: the arrays do not fit each other, a class id has no name, or one of
+            `classes` is not known.
     """
     canvas = painting.to_rgb(image)
-    boxes, class_ids = _checked(canvas, boxes, masks, class_ids, scores, colors, captions)
+    boxes, class_ids = _checked(boxes, class_ids, scores, colors, captions)
+    masks = painting.readable_masks(masks, canvas.shape, len(boxes))
+    shown = np.flatnonzero(boxes.any(axis=1) & of_classes(class_ids, class_names, classes))
     colors = painting.random_colors(len(boxes)) if colors is None else list(colors)
     captions = instance_captions(class_ids, class_names, scores) if captions is None else captions
     ax, is_new = figure.image_axes(canvas.shape, figsize, ax, title)
-    if masks is not None and show_mask:
-        painting.paint_masks(canvas, masks, boxes, colors)
+    parts = {} if masks is None else _parts(masks, boxes, shown, canvas.shape)
+    for i, (window, part) in parts.items() if show_mask else ():
+        painting.apply_mask(canvas[window], part, colors[i])
     figure.show_image(ax, canvas)
-    font, line, px_per_point = figure.style_sizes(ax, canvas.shape, len(boxes))
-    shown = [i for i, box in enumerate(boxes) if np.any(box)]
+    font, line, px_per_point = figure.style_sizes(ax, canvas.shape, len(shown))
     for i in shown:
-        if masks is not None:
-            figure.add_outline(ax, masks[:, :, i], boxes[i], colors[i], line)
+        if i in parts:
+            window, part = parts[i]
+            figure.add_outline(ax, part, window, colors[i], line)
         if show_bbox:
             figure.add_box(ax, boxes[i], colors[i], line, "--", 0.7)
-    for i in shown:
-        if captions[i]:
-            box, text = boxes[i], str(captions[i])
-            figure.add_caption(ax, text, box, colors[i], canvas.shape, font, px_per_point)
+    labels = [(captions[i], boxes[i], colors[i]) for i in shown if captions[i]]
+    figure.add_captions(ax, labels, font, px_per_point)
     return figure.finish(ax.figure, is_new)
+
+
+def display_instances_person(
+    image, boxes, masks, class_ids, class_names, scores=None, title="", figsize=(16, 16), ax=None,
+    **options,
+):
+    """`display_instances` with the persons alone.
+
+    Args:
+        image, boxes, masks, class_ids, scores, title, figsize, ax: as there.
+        class_names: name of every class, background first; one is "person".
+        **options: others of `display_instances`.
+
+    Returns:
+        The figure that was drawn on.
+
+    Raises:
+        ValueError: as there, and where no class is called "person".
+    """
+    options = {"classes": ["person"], **options}
+    return display_instances(image, boxes, masks, class_ids, class_names, scores, title, figsize,
+                             ax, **options)
+
+
+def _parts(masks, boxes, shown, image_shape):
+    """Row -> (window of its box, mask inside it), for the rows that are shown."""
+    windows = {i: painting.window_of(boxes[i], image_shape) for i in shown}
+    return {i: (window, np.asarray(masks[window[0], window[1], i]) == 1)
+            for i, window in windows.items()}
 
 
 def instance_captions(class_ids, class_names, scores=None):
@@ -117,73 +163,7 @@ def instance_captions(class_ids, class_names, scores=None):
     return texts
 
 
-def display_differences(
-    image,
-    gt_box,
-    gt_class_id,
-    gt_mask,
-    pred_box,
-    pred_class_id,
-    pred_score,
-    pred_mask,
-    class_names,
-    title="",
-    ax=None,
-    show_mask=True,
-    show_box=True,
-    iou_threshold=0.5,
-    score_threshold=0.5,
-):
-    """Draw truth (green) and detections (red) on one image.
-
-    A detection's caption is "score / best mask IoU with a truth of any class". A truth that no
-    detection of its class reaches at `iou_threshold` is captioned "missed: class".
-
-    Args:
-        image: [H, W, C].
-        gt_box, pred_box: [N, (y1, x1, y2, x2)] pixels.
-        gt_class_id, pred_class_id: [N] indices into class_names.
-        gt_mask, pred_mask: [H, W, N] bool.
-        pred_score: [N] confidences; detections below `score_threshold` are not drawn.
-        class_names: name of every class, background first.
-        title, ax, show_mask: as in `display_instances`.
-        show_box: draw the boxes.
-        iou_threshold: mask IoU from which a truth counts as found.
-        score_threshold: smallest score drawn.
-
-    Returns:
-        The figure that was drawn on.
-    """
-    keep = np.flatnonzero(np.any(np.asarray(gt_box), axis=-1))
-    gt_box, gt_class_id, gt_mask = gt_box[keep], np.asarray(gt_class_id)[keep], gt_mask[..., keep]
-    order = np.argsort(-np.asarray(pred_score), kind="stable")
-    order = order[np.asarray(pred_score)[order] >= score_threshold]
-    order = order[np.any(np.asarray(pred_box)[order], axis=-1)]
-    pred_box, pred_mask = np.asarray(pred_box)[order], pred_mask[..., order]
-    pred_class_id, pred_score = np.asarray(pred_class_id)[order], np.asarray(pred_score)[order]
-    ranks = np.arange(len(order), 0, -1, dtype=np.float32)  # distinct: ties keep their order
-    truth, found = (gt_box, gt_class_id, gt_mask), (pred_box, pred_class_id, ranks, pred_mask)
-    gt_match, _, overlaps = matching.compute_matches(*truth, *found, iou_threshold=iou_threshold)
-    best = overlaps.max(axis=1) if overlaps.size else np.zeros(len(order))
-    names = instance_captions(gt_class_id, class_names)
-    captions = ["" if m > -1 else f"missed: {n}" for m, n in zip(gt_match, names, strict=True)]
-    captions += [f"{s:.2f} / {iou:.2f}" for s, iou in zip(pred_score, best, strict=True)]
-    return display_instances(
-        image,
-        np.concatenate([gt_box, pred_box]),
-        np.concatenate([gt_mask, pred_mask], axis=-1),
-        np.concatenate([gt_class_id, pred_class_id]),
-        class_names,
-        title=title or "truth green, detections red (score / IoU)",
-        ax=ax,
-        show_mask=show_mask,
-        show_bbox=show_box,
-        colors=[TRUTH_COLOR] * len(gt_box) + [PREDICTION_COLOR] * len(pred_box),
-        captions=captions,
-    )
-
-
-def _checked(canvas, boxes, masks, class_ids, scores, colors, captions):
+def _checked(boxes, class_ids, scores, colors, captions):
     """The boxes as [N, 4] and class ids as [N] ints; ValueError where the arrays do not fit."""
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     class_ids = np.asarray(class_ids).astype(np.int64).reshape(-1)
@@ -192,7 +172,4 @@ def _checked(canvas, boxes, masks, class_ids, scores, colors, captions):
     for name, values in given.items():
         if values is not None and len(values) < count:
             raise ValueError(f"{count} boxes but {len(values)} {name}: expected one per instance")
-    expected = (*canvas.shape[:2], count)
-    if masks is not None and count and np.shape(masks) != expected:
-        raise ValueError(f"expected masks of shape {expected}, received {np.shape(masks)}")
-    return boxes, class_ids
+    return boxes, class_ids[:count]

@@ -23,7 +23,13 @@ def random_colors(N, bright=True):
     """
     value = 1.0 if bright else 0.7
     hues = [(0.02 + i * _GOLDEN_STEP) % 1.0 for i in range(N)]
-    return [colorsys.hsv_to_rgb(hue, 1.0 - 0.3 * (i % 2), value) for i, hue in enumerate(hues)]
+    return [colorsys.hsv_to_rgb(hue, _saturation(hue, i), value) for i, hue in enumerate(hues)]
+
+
+def _saturation(hue, i):
+    """Strong and pale in turn; pure blue would vanish on a dark image, so it is paler."""
+    blueness = max(0.0, 1.0 - abs(hue - 2 / 3) / 0.15)
+    return 1.0 - 0.3 * (i % 2) - (0.35 - 0.15 * (i % 2)) * blueness
 
 
 def to_rgb(image):
@@ -94,11 +100,16 @@ def color_splash(image, mask):
     if mask.ndim != 3 or (mask.shape[2] and mask.shape[:2] != image.shape[:2]):
         expected = (*image.shape[:2], "N")
         raise ValueError(f"expected masks of shape {expected}, received {mask.shape}")
+    if not mask.shape[2]:
+        return grey_outside(image, np.zeros(image.shape[:2], bool))
+    return grey_outside(image, mask.any(axis=2))
+
+
+def grey_outside(image, inside):
+    """A copy of an RGB image, grey where `inside` [H, W] bool is not set."""
     grey = np.round(image @ LUMA).astype(np.uint8)
     splash = np.repeat(grey[..., None], 3, axis=2)
-    if mask.shape[2]:
-        inside = mask.any(axis=2)
-        splash[inside] = image[inside]
+    splash[inside] = image[inside]
     return splash
 
 
@@ -124,6 +135,52 @@ def draw_box(image, box, color):
     return image
 
 
+def readable_masks(masks, image_shape, count):
+    """Masks that answer `masks[rows, columns, i]`, whatever form they come in.
+
+    Args:
+        masks: [H, W, N] as an array or as anything with `shape` that takes such indices
+            (`LazyMasks`), a list of N run-length codes of COCO, anything else that numpy can
+            make an array of, or None.
+        image_shape: (H, W, ...) of the image they belong to.
+        count: N.
+
+    Returns:
+        An object with that indexing; None for None.
+
+    Raises:
+        ValueError: another shape than the image's and the count's.
+    """
+    if masks is None:
+        return None
+    if isinstance(masks, (list, tuple)) and all(isinstance(one, dict) for one in masks):
+        masks = _CodedMasks(masks, image_shape[:2])
+    elif not (hasattr(masks, "shape") and hasattr(masks, "__getitem__")):
+        masks = np.asarray(masks)
+    expected = (*image_shape[:2], count)
+    if tuple(masks.shape) != expected and (count or np.prod(masks.shape)):
+        raise ValueError(f"expected masks of shape {expected}, received {tuple(masks.shape)}")
+    return masks
+
+
+class _CodedMasks:
+    """Run-length codes, of which one at a time is a mask."""
+
+    def __init__(self, codes, size):
+        sizes = {tuple(code["size"]) for code in codes} or {tuple(size)}
+        if len(sizes) > 1:
+            raise ValueError(f"expected masks of one size, received {sorted(sizes)}")
+        self.codes, self.shape, self.last = codes, (*sizes.pop(), len(codes)), (None, None)
+
+    def __getitem__(self, index):
+        rows, columns, i = index
+        if self.last[0] != i:
+            from pycocotools import mask as rle
+
+            self.last = i, rle.decode(self.codes[i]).astype(bool)
+        return self.last[1][rows, columns]
+
+
 def window_of(box, image_shape):
     """The box in whole pixels, grown by one and cut to the image, as two slices."""
     height, width = image_shape[:2]
@@ -137,7 +194,7 @@ def paint_masks(canvas, masks, boxes, colors, alpha=0.5):
 
     Args:
         canvas: [H, W, 3] uint8, changed in place.
-        masks: [H, W, N] bool or 0/1.
+        masks: [H, W, N] bool or 0/1, or another answer of `readable_masks`.
         boxes: [N, (y1, x1, y2, x2)] pixels; a mask is painted inside its box (plus one pixel).
         colors: N colours of floats in 0..1.
         alpha: weight of the colour.
@@ -147,19 +204,18 @@ def paint_masks(canvas, masks, boxes, colors, alpha=0.5):
         apply_mask(canvas[rows, columns], masks[rows, columns, i], colors[i], alpha)
 
 
-def mask_outlines(mask, box):
+def mask_outlines(part, window):
     """The outline of a mask at half-pixel precision, holes included.
 
     Args:
-        mask: [H, W] bool or 0/1.
-        box: (y1, x1, y2, x2) pixels; only this part of the mask (plus one pixel) is looked at.
+        part: [h, w] bool or 0/1, the mask inside its window.
+        window: (rows, columns), two slices of the image, as `window_of` answers them.
 
     Returns:
         A list of [K, (x, y)] float arrays in image coordinates (pixel centres at integers).
     """
     from contourpy import contour_generator  # comes with matplotlib
 
-    rows, columns = window_of(box, mask.shape)
-    inside = np.pad(np.asarray(mask[rows, columns]) == 1, 1).astype(np.float64)
-    origin = np.array([columns.start - 1, rows.start - 1], dtype=np.float64)
+    inside = np.pad(np.asarray(part) == 1, 1).astype(np.float64)
+    origin = np.array([window[1].start - 1, window[0].start - 1], dtype=np.float64)
     return [line + origin for line in contour_generator(z=inside).lines(0.5)]

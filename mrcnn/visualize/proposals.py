@@ -20,19 +20,20 @@ def draw_rois(image, rois, refined_rois, mask, class_ids, class_names, limit=10)
         rois: [R, (y1, x1, y2, x2)] pixels.
         refined_rois: [R, (y1, x1, y2, x2)] pixels, after the box deltas.
         mask: [R, h, w] mask of each region, in the region's own frame.
-        class_ids: [R]; 0 is background.
+        class_ids: [R], or [R, 1] as `data_generator` answers them; 0 is background.
         class_names: name of every class, background first.
         limit: how many regions to draw.
 
     Returns:
         The figure.
     """
-    canvas, class_ids = painting.to_rgb(image), np.asarray(class_ids)
+    canvas, class_ids = painting.to_rgb(image), np.asarray(class_ids).reshape(-1)
     chosen = np.unique(np.linspace(0, len(rois) - 1, min(limit, len(rois))).round().astype(int))
     positive = int(np.sum(class_ids > 0))
     title = f"{len(chosen)} of {len(rois)} regions, {positive} positive"
     ax, _ = figure.image_axes(canvas.shape, (12, 12), None, title)
     font, line, px_per_point = figure.style_sizes(ax, canvas.shape, len(chosen))
+    labels = []
     for color, i in zip(painting.random_colors(len(chosen)), chosen, strict=True):
         inside = class_ids[i] > 0
         figure.add_box(ax, rois[i], color if inside else _GREY, line, "--")
@@ -43,9 +44,9 @@ def draw_rois(image, rois, refined_rois, mask, class_ids, class_names, limit=10)
         painting.apply_mask(canvas, full, color)
         figure.add_box(ax, refined_rois[i], color, line)
         _add_link(ax, rois[i], refined_rois[i], color, line)
-        label = class_names[class_ids[i]]
-        figure.add_caption(ax, label, refined_rois[i], color, canvas.shape, font, px_per_point)
+        labels.append((class_names[class_ids[i]], refined_rois[i], color))
     figure.show_image(ax, canvas)
+    figure.add_captions(ax, labels, font, px_per_point)
     return figure.finish(ax.figure)
 
 
@@ -99,9 +100,9 @@ def draw_boxes(
         if refined_boxes is not None and visible[i] and np.any(last[i]):
             figure.add_box(ax, last[i], color, width)
             _add_link(ax, first[i], last[i], color, width)
-        if captions is not None and captions[i] and visible[i]:
-            text = str(captions[i])
-            figure.add_caption(ax, text, last[i], color, canvas.shape, font, px_per_point)
+    labels = [] if captions is None else [
+        (captions[i], last[i], colors[i]) for i in range(count) if captions[i] and visible[i]]
+    figure.add_captions(ax, labels, font, px_per_point)
     return figure.finish(ax.figure, is_new)
 
 

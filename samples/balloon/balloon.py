@@ -26,6 +26,7 @@ import numpy as np
 
 from mrcnn import augmenters, commands, utils
 from mrcnn.config import Config
+from mrcnn.visualize import color_splash  # noqa: F401 (notebooks call balloon.color_splash)
 
 
 class BalloonConfig(Config):

@@ -55,6 +55,14 @@ class NucleusConfig(Config):
     STAGES = (("heads", 20, 1.0), ("all", 40, 1.0))
 
 
+class NucleusInferenceConfig(NucleusConfig):
+    """Whole images, one at a time: for Matterport's inspection notebook."""
+
+    IMAGES_PER_GPU = 1
+    IMAGE_RESIZE_MODE = "pad64"
+    RPN_NMS_THRESHOLD = 0.7
+
+
 class SmallNucleusConfig(commands.SmallNetwork, NucleusConfig):
     """Crops of 128 pixels and a light network: learns from nothing on two cores."""
 

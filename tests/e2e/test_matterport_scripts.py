@@ -89,3 +89,25 @@ def test_nucleus_style(tmp_path, imgaug_installed):
     assert facts["rle_round_trip"] is True
     assert facts["csv_lines"] >= 1 + 2
     assert len(facts["picture"]) == 3
+
+
+def test_inspect_style(tmp_path):
+    facts = facts_of("inspect_style.py", tmp_path, tmp_path)
+    np.testing.assert_array_equal(facts["resized"], [128, 128, 3, 128, 128])
+    assert (facts["mini_mask"], facts["expanded"], facts["crop"]) == (
+        [28, 28], [128, 128], [64, 64, 3])
+    assert {"image_id", "window", "scale", "active_class_ids"} <= set(facts["meta"])
+    np.testing.assert_array_equal(facts["anchors"], ANCHORS_128)
+    assert 0 < facts["positive_rois"] <= 10  # a third of 32
+    assert facts["targets_meet_truth"] is True
+    np.testing.assert_array_equal(facts["pre_nms"], [1, ANCHORS_128, 4])
+    assert facts["same_proposals"] is True
+    assert facts["norm_round_trip"] is True
+    assert len(set(facts["detections"])) == 1
+    assert facts["same_masks"] is True
+    assert facts["input_round_trip"] is True
+    np.testing.assert_array_equal(facts["res4w_out"], [1, 8, 8, 256])
+    np.testing.assert_array_equal(facts["molded_proposals"], [1, 1000, 4])
+    assert 0.0 <= facts["ap_range"] <= 1.0
+    assert facts["nucleus"] == "pad64"
+    assert facts["convolutions"] > 104

@@ -130,6 +130,10 @@ LAYERS = {
                       [floats(2, 8, 8, 3) * 255]),
     "loss": (LossLayer, {"name": "mrcnn_bbox_loss"},
              [floats(2, 6, 4), RNG.integers(0, 3, (2, 6)).astype(np.int32), floats(2, 6, 3, 4)]),
+    "weighted loss": (LossLayer, {"name": "mrcnn_class_loss",
+                                  "options": {"class_weights": [1.0, 2.0, 0.5]}},
+                      [RNG.integers(0, 3, (2, 6)).astype(np.int32), floats(2, 6, 3),
+                       np.ones((2, 3), np.float32)]),
 }
 
 

@@ -81,6 +81,32 @@ def test_mrcnn_class_loss_honours_the_active_classes_of_each_image():
     assert abs(float(loss) - float(first_only)) > 0.01
 
 
+@pytest.mark.parametrize("weights", [[1.0, 2.0, 0.5, 10.0], [0.0, 1.0, 1.0, 3.0]])
+def test_class_weights_count_a_roi_as_often_as_its_class_weighs(weights):
+    logits = normal(B, R, C)
+    active = np.array([[1, 1, 0, 1], [1, 0, 1, 1]], np.float32)
+    top = bottom = 0.0
+    for b in range(B):
+        for r in range(R):
+            if active[b, np.argmax(logits[b, r])]:
+                label = CLASS_IDS[b, r]
+                top += weights[label] * cross_entropy(logits[b, r], label)
+                bottom += weights[label]
+    check(losses.mrcnn_class_loss(CLASS_IDS, logits, active, weights), top / bottom)
+
+
+def test_class_weights_that_are_equal_change_nothing():
+    logits, active = normal(B, R, C), np.ones((B, C), np.float32)
+    plain = losses.mrcnn_class_loss(CLASS_IDS, logits, active)
+    check(losses.mrcnn_class_loss(CLASS_IDS, logits, active, [3.0] * C), float(plain))
+
+
+def test_class_weights_of_zero_leave_no_loss():
+    background = np.zeros((B, R), np.int32)
+    logits, active = normal(B, R, C), np.ones((B, C), np.float32)
+    assert float(losses.mrcnn_class_loss(background, logits, active, [0.0, 1.0, 1.0, 1.0])) == 0
+
+
 def test_mrcnn_bbox_loss():
     target, answer = normal(B, R, 4), normal(B, R, C, 4)
     terms = [smooth_l1(d) for b in range(B) for r in range(R) if CLASS_IDS[b, r]

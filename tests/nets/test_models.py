@@ -156,6 +156,23 @@ def test_rois_of_the_scripts_own():
     assert outputs["mrcnn_bbox_loss"] > 0
 
 
+def test_the_class_weights_of_the_config_reach_the_class_loss():
+    """A network that always answers the background is right about it alone, so the loss tells
+    which classes count."""
+    found = []
+    for weights in (None, [1.0, 0.0, 0.0], np.array([0.0, 1.0, 0.0])):
+        keras.utils.set_random_seed(1)
+        model = build_model("training", tiny_config(CLASS_WEIGHTS=weights, SEED=3))
+        head = model.get_layer("mrcnn_class_logits").layer
+        head.kernel.assign(np.zeros(head.kernel.shape))
+        head.bias.assign([2.0, 0.0, 0.0])
+        batch = training_batch(tiny_config())
+        found.append(float(values(model, batch, training=True)["mrcnn_class_loss"]))
+    scale = np.log(np.exp(2) + 2)
+    assert scale - 2 < found[0] < scale
+    np.testing.assert_allclose(found[1:], [scale - 2, scale], rtol=NETWORK)
+
+
 def test_diverged_weights_give_a_nan_loss_not_a_crash(training):
     """Training names the images of a NaN loss; it can only do so when the step ends."""
     kernel = training.get_layer("fpn_p2").kernel

@@ -56,6 +56,12 @@ def save_coco(dataset, path, images=None, overwrite=False):
         file.write("}\n")
 
 
+def coco_ids(dataset):
+    """The numbers that `save_coco` gives: ({image id: id there}, {class id: category id})."""
+    writer = _Writer(dataset, None)
+    return writer.number_images(), writer.category_ids
+
+
 def _write_list(file, key, entries):
     file.write(f"{json.dumps(key)}: [")
     for index, entry in enumerate(entries):
@@ -121,13 +127,19 @@ class _Writer:
         return self.dataset.map_source_class_id(f"{self.source}.{category_id}")
 
     # --- images ------------------------------------------------------------------------------
+    def number_images(self):
+        """{image id: its id in the file}."""
+        ids = _Ids()
+        return {int(i): ids.take(self.dataset.image_info[i]["id"],
+                                 text_too=self.source is not None)
+                for i in self.dataset.image_ids}
+
     def images(self):
         """Yields the entry of each image."""
-        ids = _Ids()
+        self.image_ids = self.number_images()
         for image_id in self.dataset.image_ids:
             info = self.dataset.image_info[image_id]
             record = json.loads(info.get("record", "{}")) if self.source else {}
-            self.image_ids[image_id] = ids.take(info["id"], text_too=self.source is not None)
             self.sizes[image_id] = self._size(image_id)
             height, width = self.sizes[image_id]
             yield {"id": self.image_ids[image_id], "width": width, "height": height,

@@ -1,0 +1,126 @@
+"""Settings that follow from the data: image size, channels, anchors, limits, steps."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mrcnn.data.image_files import read_bands
+
+SIDE_STEP, LEAST_SIDE = 64, 128  # pixels
+SIZES_READ, FILES_OPENED = 500, 5  # images that are enough to tell
+MOST_STEPS, MOST_VAL_STEPS = 1000, 50
+MOST_OBJECTS = 1000
+FIT_OF_TRAINED = 0.05  # gain in recall that is worth new anchors for trained weights
+
+
+def run_name(path):
+    """A name for folders and files, out of that of the data set.
+
+    Args:
+        path: folder or file.
+
+    Returns:
+        Lower-case letters, digits and _; "model" where nothing is left of the name.
+    """
+    path = Path(path).resolve()
+    stem = path.stem if path.is_file() else path.name
+    if stem.lower() in ("train", "annotations", "images", "data"):
+        stem = path.parent.name or stem
+    return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "model"
+
+
+def image_side(dataset, most):
+    """A network side for the images of a set: what nine in ten fill, within limits.
+
+    Args:
+        dataset: prepared Dataset.
+        most: the largest side to use, a multiple of 64.
+
+    Returns:
+        (side in pixels, a multiple of 64; the longer side of a typical image in pixels, None
+        where no size can be read).
+    """
+    ids = np.asarray(dataset.image_ids)
+    ids = ids[np.linspace(0, len(ids) - 1, min(SIZES_READ, len(ids))).astype(int)]
+    sizes = [size for size in (_size(dataset, int(i)) for i in ids) if size]
+    if not sizes:
+        return most, None
+    typical = float(np.percentile([max(size) for size in sizes], 90))
+    side = -(-round(typical) // SIDE_STEP) * SIDE_STEP
+    return int(np.clip(side, min(LEAST_SIDE, most), most)), round(typical)
+
+
+def _size(dataset, image_id):
+    """(height, width), None where it cannot be read: the check will say it."""
+    info = dataset.image_info[image_id]
+    if info.get("height") and info.get("width"):
+        return info["height"], info["width"]
+    try:
+        return dataset.image_size(image_id)
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def channel_count(dataset):
+    """IMAGE_CHANNEL_COUNT for the files of a set: 3 for photographs, grey ones included.
+
+    More where the first files have more bands than a picture: five and above, or four in a TIFF
+    or .npy, which have no transparency.
+    """
+    counts = set()
+    for image_id in dataset.image_ids[:FILES_OPENED]:
+        path = dataset.image_info[int(image_id)].get("path")
+        try:
+            bands = read_bands(path).shape[2] if path else 3
+        except (OSError, ValueError):
+            continue
+        is_picture = Path(path or "").suffix.lower() not in (".tif", ".tiff", ".npy")
+        counts.add(3 if bands < 4 or (bands == 4 and is_picture) else bands)
+    return counts.pop() if len(counts) == 1 else 3
+
+
+def steps_of(images, batch, least):
+    """STEPS_PER_EPOCH: every image about once, but neither a moment nor hours."""
+    return int(np.clip(-(-images // batch), least, MOST_STEPS))
+
+
+def validation_steps(images, batch):
+    """VALIDATION_STEPS: every image once, as far as that is quick."""
+    return int(min(-(-images // batch), MOST_VAL_STEPS))
+
+
+def from_statistics(statistics, trained):
+    """Anchors and limits out of the statistics of a checked set.
+
+    Args:
+        statistics: `Report.statistics`, None for a set that was not checked.
+        trained: True where trained weights are the start: they know their anchors, so that
+            others have to be clearly better.
+
+    Returns:
+        (dict knob -> value, list of lines that say why).
+    """
+    if statistics is None:
+        return {}, []
+    knobs, reasons = _limits(statistics["instances_per_image"]), []
+    advice = statistics["anchors"]
+    if advice is None or advice["keep"]:
+        return knobs, reasons
+    now, then = advice["current"]["recall_50"], advice["advised"]["recall_50"]
+    if trained and then - now < FIT_OF_TRAINED:
+        return knobs, reasons
+    knobs["RPN_ANCHOR_SCALES"] = tuple(advice["RPN_ANCHOR_SCALES"])
+    knobs["RPN_ANCHOR_RATIOS"] = list(advice["RPN_ANCHOR_RATIOS"])
+    reasons.append(f"scales {knobs['RPN_ANCHOR_SCALES']}, ratios {knobs['RPN_ANCHOR_RATIOS']}: "
+                   f"fitted, they reach {then:.0%} of the objects at IoU 0.5, the usual ones "
+                   f"{now:.0%}")
+    return knobs, reasons
+
+
+def _limits(counts):
+    """MAX_GT_INSTANCES with some room; what detect reports follows where that is more."""
+    most = int(counts["max"])
+    limit = int(np.clip(-(-most * 5 // 4 // 10) * 10, 20, MOST_OBJECTS))
+    return {"MAX_GT_INSTANCES": limit,
+            **({"DETECTION_MAX_INSTANCES": limit} if limit > 100 else {})}

@@ -1,0 +1,138 @@
+"""The data sets of a training: which part trains, which part validates."""
+
+import copy
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrcnn.data.dataset import Dataset
+from mrcnn.data.formats.detect import SHAPES, detect_format, is_shapes, subsets_of
+from mrcnn.data.formats.loading import load_dataset
+
+HELD_OUT = 0.1  # share of the images where there is no validation set
+FEWEST_TO_SPLIT = 5  # images; fewer all train
+NO_VAL = "none"
+VAL_WORDS = ("val", "valid", "validation")
+SHAPES_COUNTS, SHAPES_SEEDS = (500, 50), (0, 2**20)  # of the generated set: train, val
+
+
+@dataclass
+class TrainingData:
+    """What trains and what validates.
+
+    Attributes:
+        train: prepared Dataset.
+        val: prepared Dataset with the same classes, or None.
+        format: name of the format of `train`.
+        subset: the part that trains, None for all.
+        val_path: where `val` was read; None for a part of the training images, or none.
+        val_subset: its part.
+        is_split: True where `val` was held out of the training images.
+    """
+
+    train: Dataset
+    val: Dataset | None
+    format: str
+    subset: str | None = None
+    val_path: str | None = None
+    val_subset: str | None = None
+    is_split: bool = False
+
+
+def load_sets(path, val=None, format="auto", images=None, subset=None):
+    """Reads what is to train and to validate.
+
+    Args:
+        path: folder, annotation file, or "shapes".
+        val: path of another set, the name of a subset of the first, "none" for no validation;
+            None takes the subset val beside train, or holds a tenth of the images out.
+        format: of both, as `load_dataset`.
+        images: folder of the images, as `load_dataset`.
+        subset: the part of `path` that trains; None takes train, or all of an undivided set.
+
+    Returns:
+        TrainingData.
+
+    Raises:
+        ValueError: subsets among which nothing decides, or classes of `val` that `path` has not.
+        FileNotFoundError, DataError: as `load_dataset`.
+    """
+    if format == SHAPES or (format == "auto" and is_shapes(path)):
+        sets = [load_dataset(SHAPES, count=count, seed=seed)
+                for count, seed in zip(SHAPES_COUNTS, SHAPES_SEEDS, strict=True)]
+        return TrainingData(sets[0], None if val == NO_VAL else sets[1], SHAPES)
+    name = detect_format(path) if format == "auto" else format
+    names = subsets_of(path, name, images)
+    subset = subset or chosen_subset(names, path, ("train",))
+    data = TrainingData(load_dataset(path, name, images, subset=subset), None, name, subset)
+    if val == NO_VAL:
+        return data
+    if val is not None and val not in names:
+        name = detect_format(val) if format == "auto" else format
+        data.val_path = str(val)
+        data.val_subset = chosen_subset(subsets_of(val, name), val, VAL_WORDS)
+        images = images if Path(val).is_file() else None
+    else:
+        data.val_subset = val or val_subset(names, subset)
+        data.val_path = str(path) if data.val_subset else None
+    if data.val_path is None:
+        _hold_out(data)
+        return data
+    data.val = load_dataset(data.val_path, name, images, classes=data.train,
+                            subset=data.val_subset)
+    _check_agreement(data)
+    return data
+
+
+def chosen_subset(names, path, words):
+    """The one subset that is meant: the only one, or one called as `words` say.
+
+    Raises:
+        ValueError: several, and none is called so.
+    """
+    if len(names) == 1:
+        return names[0]
+    for word in words:
+        named = [name for name in names if name == word] or [
+            name for name in names if name.startswith(word) and name != "trainval"]
+        if len(named) == 1:
+            return named[0]
+    raise ValueError(f"{path} has the subsets {', '.join(map(str, names))}: choose one by --subset")
+
+
+def val_subset(names, subset):
+    """The subset that belongs to a training one, such as val2017 to train2017; None for none."""
+    if subset is None or "train" not in subset:
+        return None
+    wished = [subset.replace("train", word, 1) for word in VAL_WORDS]
+    return next((name for name in wished if name in names and name != subset), None)
+
+
+def _hold_out(data):
+    """Keeps a tenth of the images for validation: the same ones for the same file names."""
+    ids = [int(image_id) for image_id in data.train.image_ids]
+    if len(ids) < FEWEST_TO_SPLIT:
+        return
+    ids.sort(key=lambda i: hashlib.sha1(str(data.train.image_info[i]["id"]).encode()).digest())
+    count = max(1, round(HELD_OUT * len(ids)))
+    data.val, data.is_split = _part(data.train, ids[count:]), True
+    data.train = _part(data.train, ids[:count])
+
+
+def _part(dataset, left_out):
+    """The same dataset without some of its images."""
+    part = copy.copy(dataset)
+    part.skipped = set(dataset.skipped)
+    part.skip_images(left_out)
+    return part
+
+
+def _check_agreement(data):
+    """A class that is only in the validation set could never be found."""
+    unknown = getattr(data.val, "left_out", None)
+    if unknown:
+        names = [str(name) for name in data.train.class_names[1:]]
+        raise ValueError(
+            f"{data.val_path}: the validation set has the classes {', '.join(sorted(unknown))}, "
+            f"which the training set has not; that has {', '.join(names) or 'none'}. Are they "
+            "spelt alike in both?")

@@ -1,0 +1,286 @@
+"""evaluate: a model measured on a data set, a batch of images in memory at a time.
+
+Nothing here imports TensorFlow: the model is the caller's.
+"""
+
+import datetime
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+from mrcnn import __version__
+from mrcnn.data.check.progress import progress_bar
+from mrcnn.data.dataset import DataError, image_label
+from mrcnn.data.formats.annotated import AnnotatedDataset
+from mrcnn.data.formats.coco_writer import coco_ids
+from mrcnn.evaluation.evaluation import Evaluation
+from mrcnn.evaluation.evaluator import Evaluator
+from mrcnn.evaluation.records import encoded
+from mrcnn.geometry.boxes import extract_bboxes
+from mrcnn.reports.page import save_report
+
+SHOWN_CLASSES = 12
+LINES = 10  # of progress, where there is no terminal
+KNOBS = ("BACKBONE", "IMAGE_RESIZE_MODE", "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "NUM_CLASSES",
+         "DETECTION_NMS_THRESHOLD", "DETECTION_MAX_INSTANCES", "POST_NMS_ROIS_INFERENCE")
+
+
+class ModelEvaluation(Evaluation):
+    """An Evaluation that can draw its images, since it knows where they are."""
+
+    def save_html(self, path, dataset, overwrite=False, worst=12, best=4):
+        """Writes the report: one HTML file that needs no other.
+
+        Args:
+            path: the file.
+            dataset: the Dataset that was evaluated, for its images.
+            overwrite: replace a file that is there.
+            worst: images with the most mistakes that are drawn.
+            best: images without a mistake that are drawn.
+
+        Raises:
+            FileExistsError: the file is there and `overwrite` is False.
+        """
+        save_report(self, path, dataset, overwrite, worst, best)
+
+
+def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=None,
+             min_confidence=0.05, iou_thresholds=(0.5, 0.75), confidence=None, verbose=1):
+    """Detects in the images of a data set and measures what was found.
+
+    Small, medium and large go by the area and boxes by the bbox that a COCO file states, as
+    pycocotools has it; in all other sets by the pixels of the masks.
+
+    Args:
+        model: MaskRCNN in inference mode.
+        dataset: prepared Dataset with the model's classes, in their order.
+        iou_types: what to compare, "bbox" and "segm".
+        limit: number of images, the first ones; None or 0 for all.
+        image_ids: these images in place of all.
+        min_confidence: detections below it are left out. Low, because average precision wants
+            the doubtful ones too.
+        iou_thresholds: further IoU thresholds to give the AP at.
+        confidence: least score for confusion, precision and recall; None for the model's
+            DETECTION_MIN_CONFIDENCE.
+        verbose: 1 shows how far it is.
+
+    Returns:
+        ModelEvaluation.
+
+    Raises:
+        ValueError: wrong mode or arguments, or classes that are not the model's.
+        DataError, FileNotFoundError: an image or its masks cannot be read; it is named.
+    """
+    _check(model, dataset)
+    if confidence is None:
+        confidence = float(model.config.DETECTION_MIN_CONFIDENCE)
+    evaluator = Evaluator(dataset.class_names, iou_types, iou_thresholds, confidence)
+    ids = chosen_images(dataset, limit, image_ids)
+    numbers, categories = coco_numbers(dataset)
+    least, started = min(float(min_confidence), confidence), time.perf_counter()
+    with shown_progress("evaluating", verbose) as progress:
+        for image_id, image, result in results_of(model, dataset, ids, progress, masks="rle",
+                                                  min_confidence=least):
+            evaluator.add(truth_of(dataset, image_id, image.shape), result, image_id,
+                          numbers[image_id], image_name(dataset, image_id))
+    details = _details(model, len(ids), least, time.perf_counter() - started)
+    return evaluator.finish(ModelEvaluation, categories, details)
+
+
+def chosen_images(dataset, limit=None, image_ids=None):
+    """Ids of the images to evaluate, list of int.
+
+    Raises:
+        ValueError: a negative limit.
+    """
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit: expected a number of images from 0 (all), received {limit}")
+    ids = dataset.image_ids if image_ids is None else image_ids
+    return [int(image_id) for image_id in ids[: limit or None]]
+
+
+def results_of(model, dataset, ids, progress=None, **options):
+    """Detects in images of a dataset, a batch at a time.
+
+    Args:
+        model: MaskRCNN in inference mode.
+        dataset: prepared Dataset.
+        ids: list of image ids.
+        progress: function (images done, images in all), or None.
+        **options: for `detect`.
+
+    Yields:
+        (image id, image, result).
+    """
+    size = model.config.BATCH_SIZE
+    channels = getattr(model.config, "IMAGE_CHANNEL_COUNT", 3)
+    for start in range(0, len(ids), size):
+        part = ids[start : start + size]
+        images = [dataset.load_image_as(image_id, channels) for image_id in part]
+        yield from zip(part, images, model.detect(images, **options), strict=True)
+        if progress:
+            progress(start + len(part), len(ids))
+
+
+# --- at the door ----------------------------------------------------------------------------
+
+
+def _check(model, dataset):
+    if getattr(model, "mode", "inference") != "inference":
+        raise ValueError("evaluate: expected a model in inference mode, received one in "
+                         f"{model.mode} mode")
+    if not hasattr(dataset, "class_names"):
+        raise ValueError("evaluate: call prepare() of the dataset first")
+    check_same_classes(model, dataset)
+
+
+def check_same_classes(model, dataset):
+    """Refuses a data set that has other classes than the model, or in another order.
+
+    Raises:
+        ValueError: naming the classes of both.
+    """
+    known = getattr(model, "class_names", None)
+    count, theirs = model.config.NUM_CLASSES, list(dataset.class_names)
+    if count == len(theirs) and known in (None, theirs):
+        return
+    ours = _listed(known) if known else f"{count - 1} without names"
+    hint = ""
+    if known and set(theirs) <= set(known):
+        hint = "; load_dataset(..., classes=model.class_names[1:]) reads them in its order"
+    raise ValueError(f"the model's classes are {ours}; the data set's are {_listed(theirs)}{hint}")
+
+
+def _listed(names):
+    names = list(names)[1:]
+    more = f" and {len(names) - SHOWN_CLASSES} more" if len(names) > SHOWN_CLASSES else ""
+    return f"{len(names)}: " + ", ".join(map(str, names[:SHOWN_CLASSES])) + more
+
+
+# --- the truth ------------------------------------------------------------------------------
+
+
+def truth_of(dataset, image_id, shape):
+    """The objects of an image as `Evaluator.add` takes them, masks as run lengths.
+
+    Args:
+        dataset: prepared Dataset.
+        image_id: its id there.
+        shape: (H, W, ...) of the image.
+
+    Raises:
+        DataError: its masks cannot be read or do not fit the image; the message names it.
+    """
+    own = getattr(dataset.load_mask, "__func__", None) is AnnotatedDataset.load_mask
+    label = image_label(dataset, image_id)
+    try:
+        return (_annotated if own else _loaded)(dataset, image_id, tuple(shape[:2]), label)
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DataError(f"image {label}: {error}") from error
+
+
+def _loaded(dataset, image_id, size, label):
+    """The truth of any Dataset: what `load_mask` answers."""
+    masks, class_ids = dataset.load_mask(image_id)
+    masks = np.asarray(masks)
+    if not len(class_ids):
+        masks = np.zeros((*size, 0), bool)
+    if masks.ndim != 3 or masks.shape[:2] != size or masks.shape[2] != len(class_ids):
+        raise DataError(f"image {label}: load_mask: expected masks [{size[0]}, {size[1]}, "
+                        f"{len(class_ids)}], received {masks.shape}")
+    masks = masks != 0
+    kept = masks.any(axis=(0, 1))  # an object without a pixel is none, as in training
+    masks, class_ids = masks[:, :, kept], np.asarray(class_ids)[kept]
+    return {"rois": extract_bboxes(masks), "class_ids": class_ids, "rles": encoded(masks)}
+
+
+def _annotated(dataset, image_id, size, label):
+    """The truth of an AnnotatedDataset, drawn one by one; a COCO file's own areas and boxes."""
+    from pycocotools import mask as rle
+
+    stated = dataset.image_info[image_id]["source"] in dataset.records
+    truth = {key: [] for key in ("rois", "class_ids", "rles", "areas", "bboxes")}
+    for instance in dataset.instances(image_id):
+        canvas = np.zeros(size, bool)
+        try:
+            instance.region.draw(canvas)
+        except (OSError, ValueError) as error:
+            raise DataError(f"image {label}, {instance.place}: {error}") from error
+        code, more = encoded(canvas[:, :, None])[0], instance.more if stated else {}
+        if not canvas.any() and not {"area", "bbox"} <= set(more):
+            continue
+        truth["rois"].append(extract_bboxes(canvas[:, :, None])[0])
+        truth["class_ids"].append(-instance.class_id if instance.crowd else instance.class_id)
+        truth["rles"].append(code)
+        truth["areas"].append(more.get("area", float(rle.area(code))))
+        truth["bboxes"].append(more.get("bbox", rle.toBbox(code).tolist()))
+    return truth
+
+
+def image_name(dataset, image_id):
+    """How a report calls an image: its file's name, or source and id."""
+    info = dataset.image_info[image_id]
+    if info.get("path"):
+        return str(info["path"]).replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{info.get('source', '')} {info.get('id', image_id)}"
+
+
+def coco_numbers(dataset):
+    """({image id: id in COCO files}, {class id: category id}), as `save_coco` writes them.
+
+    Ids that are numbers here and texts there cannot be sorted: then those of the dataset.
+    """
+    numbers, categories = coco_ids(dataset)
+    if len({type(number) for number in numbers.values()}) > 1:
+        numbers = {image_id: image_id for image_id in numbers}
+    return numbers, categories
+
+
+# --- around it ------------------------------------------------------------------------------
+
+
+@contextmanager
+def shown_progress(text, verbose=1):
+    """How far it is: a bar on a terminal, otherwise ten lines in all; nothing where not verbose.
+
+    Yields:
+        function (images done, images in all), or None.
+    """
+    if not verbose:
+        yield None
+        return
+    with progress_bar(text) as bar:
+        yield bar or _Lines(text)
+
+
+class _Lines:
+    """A line of text at each tenth of the way."""
+
+    def __init__(self, text):
+        self.text, self.said = text, 0
+
+    def __call__(self, done, total):
+        tenth = LINES * done // max(total, 1)
+        if tenth > self.said:
+            self.said = tenth
+            print(f"{self.text}: {done} of {total} images", flush=True)
+
+
+def _details(model, images, min_confidence, seconds):
+    """What was evaluated and with what, for the report."""
+    config = model.config
+    values = config.to_dict() if hasattr(config, "to_dict") else {}
+    return {
+        "model": str(getattr(config, "NAME", None) or "model"),
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": {"mrcnn": __version__, "python": sys.version.split()[0], **{
+            name: sys.modules[name].__version__ for name in ("tensorflow", "keras")
+            if name in sys.modules}},
+        "images_evaluated": images, "seconds": round(seconds, 2),
+        "min_confidence": min_confidence,
+        "knobs": {name: values[name] for name in KNOBS if name in values},
+    }
