@@ -20,6 +20,7 @@ MODULES = (
     "mrcnn.data.augmenters",
     "mrcnn.results.result",
     "mrcnn.evaluation.evaluation",
+    "mrcnn.engine.evaluating",
     "mrcnn.engine.validation",
     "mrcnn.engine.callbacks",
     "mrcnn.visualize",

@@ -225,6 +225,7 @@ CHECKS = {
     "ROI_POSITIVE_RATIO": real(0, 1, above=True),
     **dict.fromkeys(("LEARNING_RATE", "WEIGHT_DECAY"), real(0)),
     "IMAGE_MIN_SCALE": real(0, optional=True),
+    "DETECTION_NMS_ACROSS_CLASSES": real(0, 1, optional=True),
     "GRADIENT_CLIP_NORM": real(0, above=True, optional=True),
     **dict.fromkeys(("USE_MINI_MASK", "USE_RPN_ROIS", "TRAIN_ON_EMPTY", "GROUP_BY_ASPECT"),
                     flag(True, False)),

@@ -188,6 +188,9 @@ class Config:
     GRADIENT_CLIP_NORM = 5.0
 
     # --- added here ------------------------------------------------------------------------
+    # Two objects of different classes that overlap by more than this (IoU of their boxes) count
+    # as one, the surer of them. None keeps both; 0.7 to 0.9 removes what was named twice.
+    DETECTION_NMS_ACROSS_CLASSES = None
     # An integer makes a run repeat itself: weights, order of images, augmentation, sampling. On
     # a CPU to the last bit, on a GPU up to rounding.
     SEED = None

@@ -38,17 +38,16 @@ def image_side(dataset, most):
         most: the largest side to use, a multiple of 64.
 
     Returns:
-        (side in pixels, a multiple of 64; the longer side of a typical image in pixels, None
-        where no size can be read).
+        Side in pixels, a multiple of 64; `most` where no size can be read.
     """
     ids = np.asarray(dataset.image_ids)
     ids = ids[np.linspace(0, len(ids) - 1, min(SIZES_READ, len(ids))).astype(int)]
     sizes = [size for size in (_size(dataset, int(i)) for i in ids) if size]
     if not sizes:
-        return most, None
+        return most
     typical = float(np.percentile([max(size) for size in sizes], 90))
     side = -(-round(typical) // SIDE_STEP) * SIDE_STEP
-    return int(np.clip(side, min(LEAST_SIDE, most), most)), round(typical)
+    return int(np.clip(side, min(LEAST_SIDE, most), most))
 
 
 def _size(dataset, image_id):
@@ -112,10 +111,15 @@ def from_statistics(statistics, trained):
         return knobs, reasons
     knobs["RPN_ANCHOR_SCALES"] = tuple(advice["RPN_ANCHOR_SCALES"])
     knobs["RPN_ANCHOR_RATIOS"] = list(advice["RPN_ANCHOR_RATIOS"])
-    reasons.append(f"scales {knobs['RPN_ANCHOR_SCALES']}, ratios {knobs['RPN_ANCHOR_RATIOS']}: "
-                   f"fitted, they reach {then:.0%} of the objects at IoU 0.5, the usual ones "
-                   f"{now:.0%}")
+    reasons.append(f"scales {knobs['RPN_ANCHOR_SCALES']}, ratios {knobs['RPN_ANCHOR_RATIOS']}, "
+                   "fitted to the objects")
+    reasons.append(f"they reach {_shares(advice['advised'])} of them at IoU 0.5 and 0.7, the usual "
+                   f"ones {_shares(advice['current'])}")
     return knobs, reasons
+
+
+def _shares(figures):
+    return f"{figures['recall_50']:.0%} and {figures['recall_70']:.0%}"
 
 
 def _limits(counts):

@@ -4,9 +4,10 @@ import argparse
 import os
 import sys
 
-from mrcnn.commands.pictures import images_of, open_video
+from mrcnn.commands.pictures import images_of
 from mrcnn.data.image_files import read_image_size
 from mrcnn.engine.run_folders import find_last_checkpoint
+from mrcnn.media.video_reader import VideoReader
 
 STARTS = ("coco", "imagenet", "none")  # weights that are not trained for the sample
 
@@ -114,7 +115,7 @@ def check(sample, args):
         for path in images_of(args.image):
             read_image_size(path)
     if args.video:
-        open_video(args.video).release()
+        VideoReader(args.video)
     _check_weights(sample, args)
 
 

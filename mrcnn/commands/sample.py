@@ -208,7 +208,14 @@ class Sample:
         return os.path.join("results", f"{self.config.NAME}_{now:%Y%m%dT%H%M%S}")
 
     def show(self, name, image, result, model, folder):
-        """Writes the picture of an image with its detections, and prints a line."""
+        """Writes the picture of an image with its detections, and prints a line.
+
+        Args:
+            name: of the picture, without its ending.
+            image: [H, W, C]; result: of `model.detect`, for this image.
+            model: MaskRCNN, for the class names.
+            folder: where the picture goes.
+        """
         names = self.names_of(model)
         picture = pictures.paint_detections(image, result, names)
         pictures.write_picture(Path(folder, f"{name}.png"), picture)

@@ -4,19 +4,23 @@ import time
 
 import numpy as np
 
-from mrcnn.data.dataset import DataError, image_label
-from mrcnn.evaluation.coco import METRICS, coco_evaluate
-from mrcnn.geometry.boxes import extract_bboxes
+from mrcnn.engine import evaluating
+from mrcnn.evaluation.coco import METRICS
+from mrcnn.evaluation.evaluator import Evaluator
+from mrcnn.evaluation.records import encoded
 
 
 class PackedMasks:
-    """Masks [H, W, N] bool kept as run lengths; numpy gets the array when it reads them."""
+    """Masks [H, W, N] bool kept as run lengths; numpy gets the array when it reads them.
 
-    def __init__(self, masks):
-        from pycocotools import mask as rle
+    Args:
+        masks: the array, or N run lengths of COCO.
+        size: (height, width) of run lengths, where there may be none.
+    """
 
-        self.shape = masks.shape
-        self.codes = rle.encode(np.asfortranarray(masks.astype(np.uint8)))
+    def __init__(self, masks, size=None):
+        self.codes = encoded(masks) if size is None else masks
+        self.shape = masks.shape if size is None else (*size, len(masks))
 
     def __array__(self, dtype=None, copy=None):
         from pycocotools import mask as rle
@@ -37,14 +41,11 @@ def detections(model, dataset, limit=None, image_ids=None):
     Yields:
         (image id, image, dict of `detect`).
     """
-    ids = dataset.image_ids if image_ids is None else image_ids
-    ids = [int(image_id) for image_id in ids[: limit or None]]
-    size = model.config.BATCH_SIZE
-    for start in range(0, len(ids), size):
-        part = ids[start : start + size]
-        images = [dataset.load_image(image_id) for image_id in part]
-        yield from zip(part, images, model.detect(images), strict=True)
-        print(f"\r{start + len(part)} of {len(ids)} images", end="", flush=True)
+    def line(done, total):
+        print(f"\r{done} of {total} images", end="", flush=True)
+
+    ids = evaluating.chosen_images(dataset, limit, image_ids)
+    yield from evaluating.results_of(model, dataset, ids, line)
     print()
 
 
@@ -54,15 +55,10 @@ def truth_of(dataset, image_id, image):
     Raises:
         DataError: its masks cannot be read; the message names the image.
     """
-    try:
-        masks, class_ids = dataset.load_mask(image_id)
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:
-        raise DataError(f"image {image_label(dataset, image_id)}: {error}") from error
-    if not len(class_ids):
-        masks = np.zeros((*image.shape[:2], 0), bool)
-    return {"rois": extract_bboxes(masks), "class_ids": class_ids, "masks": PackedMasks(masks)}
+    truth = evaluating.truth_of(dataset, image_id, image.shape)
+    return {"rois": np.array(truth["rois"], np.int32).reshape(-1, 4),
+            "class_ids": np.array(truth["class_ids"], np.int32),
+            "masks": PackedMasks(truth["rles"], image.shape[:2])}
 
 
 def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
@@ -80,13 +76,14 @@ def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
         dict: "bbox" and "segm" -> dict of the twelve numbers; "images"; and what `more` answers.
     """
     truths, results, started = [], [], time.perf_counter()
+    evaluator = Evaluator(dataset.class_names, iou_types)
     for image_id, image, result in detections(model, dataset, limit):
         truths.append(truth_of(dataset, image_id, image))
         results.append({**result, "masks": PackedMasks(result["masks"])})
-    seconds = time.perf_counter() - started
-    print(f"{len(results)} images in {seconds:.1f} s")
-    numbers = {kind: coco_evaluate(truths, results, dataset.class_names, kind)
-               for kind in iou_types}
+        evaluator.add(truths[-1], results[-1], image_id)
+    print(f"{len(results)} images in {time.perf_counter() - started:.1f} s")
+    evaluation = evaluator.finish()
+    numbers = {kind: evaluation[kind] for kind in iou_types}
     print_numbers(numbers)
     numbers["images"] = len(results)
     return {**numbers, **(more(truths, results) if more else {})}

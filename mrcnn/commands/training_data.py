@@ -27,7 +27,7 @@ class TrainingData:
         subset: the part that trains, None for all.
         val_path: where `val` was read; None for a part of the training images, or none.
         val_subset: its part.
-        is_split: True where `val` was held out of the training images.
+        is_split: True where `hold_out` is to take `val` out of the training images.
     """
 
     train: Dataset
@@ -76,7 +76,7 @@ def load_sets(path, val=None, format="auto", images=None, subset=None):
         data.val_subset = val or val_subset(names, subset)
         data.val_path = str(path) if data.val_subset else None
     if data.val_path is None:
-        _hold_out(data)
+        data.is_split = True
         return data
     data.val = load_dataset(data.val_path, name, images, classes=data.train,
                             subset=data.val_subset)
@@ -108,14 +108,20 @@ def val_subset(names, subset):
     return next((name for name in wished if name in names and name != subset), None)
 
 
-def _hold_out(data):
-    """Keeps a tenth of the images for validation: the same ones for the same file names."""
+def hold_out(data):
+    """Keeps a tenth of the images for validation: the same ones for the same file names.
+
+    Nothing happens where there is a validation set, none is wanted, or images are few.
+
+    Args:
+        data: TrainingData, changed in place.
+    """
     ids = [int(image_id) for image_id in data.train.image_ids]
-    if len(ids) < FEWEST_TO_SPLIT:
+    if not data.is_split or len(ids) < FEWEST_TO_SPLIT:
         return
     ids.sort(key=lambda i: hashlib.sha1(str(data.train.image_info[i]["id"]).encode()).digest())
     count = max(1, round(HELD_OUT * len(ids)))
-    data.val, data.is_split = _part(data.train, ids[count:]), True
+    data.val = _part(data.train, ids[count:])
     data.train = _part(data.train, ids[:count])
 
 

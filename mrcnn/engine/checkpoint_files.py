@@ -23,6 +23,7 @@ from mrcnn.engine.legacy_h5 import open_h5
 GROUP = "mrcnn_checkpoint"
 FORMAT = 1
 CHECKPOINT_NAME = re.compile(r"^mask_rcnn_(?P<name>.+)_(?P<epoch>\d{4,})\.h5$")
+MONITORS = ("val_mAP", "val_loss", "loss")  # what decides which is the best: the first there is
 
 
 @dataclass
@@ -106,18 +107,17 @@ def find_checkpoints(folder: str | os.PathLike) -> list[Path]:
 
 
 def prune_checkpoints(
-    folder: str | os.PathLike, keep_last: int, monitor: str = "val_loss"
+    folder: str | os.PathLike, keep_last: int, monitor: str | None = None
 ) -> list[Path]:
     """Delete old checkpoints; the best one and the last ones stay.
 
     Only files go that have a checkpoint's name and this package's metadata; every `<name>`
-    is counted for itself. The best has the lowest `monitor`, or the lowest `loss` where no
-    file knows `monitor`.
+    is counted for itself. What is best says `best_of`.
 
     Args:
         folder: a run's folder.
         keep_last: how many of the last epochs stay; 0 or less deletes nothing.
-        monitor: the logged value to judge by; lower is better.
+        monitor: see `best_of`.
 
     Returns:
         The deleted paths.
@@ -129,7 +129,7 @@ def prune_checkpoints(
             groups.setdefault(CHECKPOINT_NAME.match(path.name)["name"], []).append(meta)
     removed = []
     for metas in groups.values():
-        best = _best(metas, monitor) or _best(metas, "loss")
+        best = best_of(metas, monitor)
         removed += [m.path for m in metas[:-keep_last] if m is not best and _remove(m.path)]
     return [Path(path) for path in removed]
 
@@ -141,9 +141,26 @@ def _own_meta(path: Path) -> CheckpointMeta | None:
         return None
 
 
-def _best(metas: list[CheckpointMeta], monitor: str) -> CheckpointMeta | None:
-    rated = [m for m in metas if math.isfinite(m.logs.get(monitor, math.nan))]
-    return min(rated, key=lambda m: m.logs[monitor], default=None)
+def best_of(
+    metas: list[CheckpointMeta], monitor: str | None = None, mode: str | None = None
+) -> CheckpointMeta | None:
+    """The best of some checkpoints; the earlier one of equals.
+
+    Args:
+        metas: of the checkpoints.
+        monitor: the logged value to judge by; None for the first of MONITORS that any of them
+            knows.
+        mode: "max" or "min"; None for "max" with `val_mAP...`, "min" with all else.
+
+    Returns:
+        One of `metas`, or None where none holds a finite value.
+    """
+    for name in MONITORS if monitor is None else (monitor,):
+        rated = [m for m in metas if math.isfinite(m.logs.get(name, math.nan))]
+        if rated:
+            higher = name.startswith(MONITORS[0]) if mode is None else mode == "max"
+            return (max if higher else min)(rated, key=lambda m: m.logs[name])  # noqa: B023
+    return None
 
 
 def _remove(path: str) -> bool:

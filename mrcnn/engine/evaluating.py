@@ -47,7 +47,8 @@ class ModelEvaluation(Evaluation):
 
 
 def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=None,
-             min_confidence=0.05, iou_thresholds=(0.5, 0.75), confidence=None, verbose=1):
+             min_confidence=0.05, iou_thresholds=(0.5, 0.75), confidence=None, verbose=1,
+             iou=0.5):
     """Detects in the images of a data set and measures what was found.
 
     Small, medium and large go by the area and boxes by the bbox that a COCO file states, as
@@ -65,6 +66,7 @@ def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=N
         confidence: least score for confusion, precision and recall; None for the model's
             DETECTION_MIN_CONFIDENCE.
         verbose: 1 shows how far it is.
+        iou: least IoU for confusion, precision and recall.
 
     Returns:
         ModelEvaluation.
@@ -76,7 +78,7 @@ def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=N
     _check(model, dataset)
     if confidence is None:
         confidence = float(model.config.DETECTION_MIN_CONFIDENCE)
-    evaluator = Evaluator(dataset.class_names, iou_types, iou_thresholds, confidence)
+    evaluator = Evaluator(dataset.class_names, iou_types, iou_thresholds, confidence, iou)
     ids = chosen_images(dataset, limit, image_ids)
     numbers, categories = coco_numbers(dataset)
     least, started = min(float(min_confidence), confidence), time.perf_counter()

@@ -13,18 +13,25 @@ def admit(dataset, config, name):
     """Checks an AnnotatedDataset as config.FAULTY_IMAGES says; other datasets pass unseen.
 
     "refuse" raises where there is a fault, "skip" takes the faulty images out of
-    `dataset.image_ids`, "use" does nothing. Images skipped before count no more.
+    `dataset.image_ids`, "use" does nothing. Images skipped before count no more. A dataset that
+    was let in is not looked at again; its `admitted_for` notes for which number of channels.
 
     Args:
         dataset: a prepared Dataset.
         config: Config.
         name: how messages call the dataset.
 
+    Returns:
+        Report; None where nothing was looked at.
+
     Raises:
         DataError: faults, with the report; or no image is left without them.
     """
+    channels = int(config.IMAGE_CHANNEL_COUNT)
     if config.FAULTY_IMAGES == "use" or not isinstance(dataset, AnnotatedDataset):
-        return
+        return None
+    if getattr(dataset, "admitted_for", None) == channels:
+        return None
     with progress_bar(f"checking {name}") as progress:
         report = check_dataset(dataset, config=config, progress=progress)
     report.title = name
@@ -32,12 +39,13 @@ def admit(dataset, config, name):
                        if finding.image is None or finding.image not in dataset.skipped]
     for line in report.brief():
         print(f"{name}: warning: {line}")
-    if report.clean:
-        return
-    if config.FAULTY_IMAGES == "refuse":
-        report.shown = MOST_SHOWN
-        raise DataError(f"{report.text(with_statistics=False)}\n\n{CURE}")
-    _skip(dataset, report, name)
+    if not report.clean:
+        if config.FAULTY_IMAGES == "refuse":
+            report.shown = MOST_SHOWN
+            raise DataError(f"{report.text(with_statistics=False)}\n\n{CURE}")
+        _skip(dataset, report, name)
+    dataset.admitted_for = channels
+    return report
 
 
 def _skip(dataset, report, name):

@@ -3,16 +3,27 @@
 Shapes: B images, H0/W0 a caller's image, H/W the network's input, C channels, D detections.
 """
 
+import os
 import threading
 import warnings
 
 import numpy as np
 
 from mrcnn import kernels
+from mrcnn._config_checks import real
 from mrcnn.data.image_checks import check_image
 from mrcnn.engine.console import log
 from mrcnn.geometry import molding
 from mrcnn.geometry.resize import resize_image
+from mrcnn.layers.detection import NEVER, settings_at_call
+from mrcnn.results.result import Result
+from mrcnn.visualize.selection import class_numbers
+
+ARGUMENTS = (((3,), "float32"), ((None,), "bool"))  # of `settings_at_call`
+# What `detect(masks=...)` makes of LazyMasks.
+MASK_FORMS = {"array": np.asarray, "lazy": lambda masks: masks, "rle": lambda masks: masks.rles}
+CONFIDENCE_CHECK = real(0, 1)
+READING = "mrcnn.data.image_files.read_image(path) reads a file"
 
 
 def mold_one(image, config):
@@ -46,6 +57,8 @@ def check_images(images, config):
         TypeError: not a list of numeric arrays.
         ValueError: wrong number of channels or axes, or NaN; names the image's place.
     """
+    if isinstance(images, (str, os.PathLike)):
+        raise TypeError(f"images: expected a list of arrays, received the path {images}; {READING}")
     if isinstance(images, np.ndarray) and images.ndim == 3:
         raise TypeError("images: expected a list of images, received one array; pass [image]")
     try:
@@ -54,10 +67,18 @@ def check_images(images, config):
         raise TypeError(
             f"images: expected a list of arrays, received {type(images).__name__}"
         ) from None
+    _refuse_paths(images)
     channels = config.IMAGE_CHANNEL_COUNT
     images = [check_image(image, channels, f"images[{i}]") for i, image in enumerate(images)]
     _warn_of_unit_range(images)
     return images
+
+
+def _refuse_paths(images):
+    for i, image in enumerate(images):
+        if isinstance(image, (str, os.PathLike)):
+            raise TypeError(f"images[{i}]: expected a numpy array, received "
+                            f"{type(image).__name__} {os.fspath(image)!r}; {READING}")
 
 
 def _warn_of_unit_range(images):
@@ -110,23 +131,56 @@ def _stacked(batch):
     return list(places), *(np.stack(part) for part in parts)
 
 
-def results_of(detections, masks, originals, molded_shape, windows):
-    """One result dict an image.
+def results_of(outputs, originals, windows, molded_shape, form, class_names):
+    """One Result an image.
 
     Args:
-        detections: [B, D, 6]; masks: [B, D, h, w, classes]; originals: shapes of the
-            callers' images; molded_shape: (H, W, C); windows: [B, 4] px.
+        outputs: of the network: [0] detections [B, D, 6], [3] masks [B, D, h, w, classes].
+        originals: callers' images.
+        windows: [B, 4] px.
+        molded_shape: (H, W, C).
+        form: of the masks, one of MASK_FORMS.
+        class_names: list or None.
 
     Returns:
-        List of {"rois" [N, 4] int32 px, "class_ids" [N], "scores" [N], "masks" [H0, W0, N]}.
+        List of Result.
     """
     results = []
-    for row, original in enumerate(originals):
-        rois, class_ids, scores, full = molding.unmold_detections(
-            detections[row], masks[row], original, molded_shape, windows[row]
+    for row, (original, window) in enumerate(zip(originals, windows, strict=True)):
+        rois, class_ids, scores, masks = molding.unmold_lazily(
+            outputs[0][row], outputs[3][row], original.shape, molded_shape, window
         )
-        results.append({"rois": rois, "class_ids": class_ids, "scores": scores, "masks": full})
+        masks = MASK_FORMS[form](masks)
+        objects = {"rois": rois, "class_ids": class_ids, "scores": scores, "masks": masks}
+        results.append(Result(objects, original.shape, class_names, original))
     return results
+
+
+def check_options(classes, min_confidence, masks, class_names, class_count):
+    """The options of one call of `detect`, checked.
+
+    Returns:
+        (ids of the wanted classes, or None for all; lowest confidence or None).
+
+    Raises:
+        ValueError: an unknown class, the background, a confidence out of 0..1, or an unknown
+            form of masks.
+    """
+    if masks not in MASK_FORMS:
+        raise ValueError(f"masks = {masks!r}: expected one of {list(MASK_FORMS)}")
+    if min_confidence is not None:
+        complaint = CONFIDENCE_CHECK("min_confidence", min_confidence)
+        if complaint:
+            raise ValueError(complaint)
+        min_confidence = float(min_confidence)
+    if classes is None:
+        return None, min_confidence
+    ids = class_numbers(classes, class_names)
+    wrong = sorted(one for one in ids if not 0 < one < class_count)
+    if wrong:
+        raise ValueError(f"classes: {wrong[0]} is no class to detect: expected ids of 1 to "
+                         f"{class_count - 1} (0 is the background)")
+    return ids, min_confidence
 
 
 def warn_of_limit(detections, limit):
@@ -135,7 +189,8 @@ def warn_of_limit(detections, limit):
     if full:
         warnings.warn(
             f"{full} image(s) reached DETECTION_MAX_INSTANCES = {limit}: objects may have been "
-            "cut; raise it (it can be changed on the config at any time)",
+            "cut; raise it (it can be changed on the config at any time), or set MAX_INSTANCES, "
+            "which raises all limits together",
             stacklevel=4,
         )
 
@@ -150,7 +205,8 @@ def log_images(images):
 class CompiledNetwork:
     """The inference graph as one compiled function; safe to call from several threads.
 
-    It is compiled anew when a detection knob of the config has changed, and only then.
+    Confidence, NMS thresholds and classes are arguments of the compiled function: changing them
+    costs nothing. It is compiled anew when DETECTION_MAX_INSTANCES has changed, and only then.
 
     Args:
         keras_model: the inference graph.
@@ -159,31 +215,50 @@ class CompiledNetwork:
     def __init__(self, keras_model):
         self.keras_model = keras_model
         self.layer = keras_model.get_layer("mrcnn_detection")
+        self.class_count = self.layer.input[1].shape[-1]
         self._lock = threading.Lock()
         self._function = None
         self._adopted = None
 
-    def __call__(self, config, *inputs):
-        """Arrays in, the list of the graph's outputs as numpy arrays out."""
-        function = self._up_to_date(config)
-        return [np.asarray(out) for out in function(*(np.asarray(x, np.float32) for x in inputs))]
+    def __call__(self, config, *inputs, min_confidence=None, classes=None):
+        """Arrays in, the list of the graph's outputs as numpy arrays out.
+
+        Args:
+            config: Config.
+            *inputs: as `keras_model` takes them.
+            min_confidence: in place of DETECTION_MIN_CONFIDENCE.
+            classes: ids of the classes to detect; None for all.
+        """
+        function = self.up_to_date(config)
+        confidence = config.DETECTION_MIN_CONFIDENCE if min_confidence is None else min_confidence
+        across = config.DETECTION_NMS_ACROSS_CLASSES
+        thresholds = [confidence, config.DETECTION_NMS_THRESHOLD,
+                      NEVER if across is None else across]
+        wanted = np.full(self.class_count, classes is None)
+        wanted[list(classes or ())] = True
+        arrays = [np.asarray(x, np.float32) for x in (*inputs, thresholds)]
+        return [np.asarray(out) for out in function(*arrays, wanted)]
 
     @property
     def traces(self):
         """How often the current function has been traced: 1 whatever the images' sizes."""
         return self._function.experimental_get_tracing_count()
 
-    def _up_to_date(self, config):
+    def up_to_date(self, config):
+        """The compiled function, once the graph has taken over the config's detection knobs."""
         knobs = (
             config.DETECTION_MAX_INSTANCES,
             config.DETECTION_MIN_CONFIDENCE,
             config.DETECTION_NMS_THRESHOLD,
+            config.DETECTION_NMS_ACROSS_CLASSES,
         )
         with self._lock:
-            if self._function is None or knobs != self._adopted:
+            if knobs != self._adopted:
                 config.validate()
                 if self.layer.adopt(config):
                     self.keras_model.make_predict_function(force=True)
-                self._function = kernels.compile_forward(self.keras_model)
+                if self._adopted is None or knobs[0] != self._adopted[0]:
+                    self._function = kernels.compile_forward(
+                        self.keras_model, ARGUMENTS, settings_at_call)
                 self._adopted = knobs
             return self._function

@@ -93,7 +93,7 @@ def run_graph(keras_model, inputs, outputs):
     """
     outputs = collections.OrderedDict(outputs)
     _check(keras_model, inputs, outputs)
-    graph = keras.Model(keras_model.inputs, list(outputs.values()))
+    graph = keras.Model(keras_model.inputs, dict(outputs))
     arrays = [
         ops.convert_to_tensor(array, dtype=tensor.dtype)
         for array, tensor in zip(inputs, keras_model.inputs, strict=True)
@@ -101,7 +101,7 @@ def run_graph(keras_model, inputs, outputs):
     # The concrete function: TensorFlow warns of many `tf.function`s that are called once each.
     values = kernels.compile_forward(graph).get_concrete_function()(*arrays)
     values = keras.tree.map_structure(np.asarray, values)
-    answers = collections.OrderedDict(zip(outputs, values, strict=True))
+    answers = collections.OrderedDict((name, values[name]) for name in outputs)
     for name, value in answers.items():
         for part in keras.tree.flatten(value):
             log(name, part)

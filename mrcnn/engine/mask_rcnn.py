@@ -14,11 +14,13 @@ from mrcnn import kernels
 from mrcnn.config import Config
 from mrcnn.data.anchoring import config_anchors
 from mrcnn.engine import (
+    evaluating,
     inference,
     inspection,
     keras_models,
     layer_selection,
     run_folders,
+    tiling,
     training,
 )
 from mrcnn.engine.checkpoints import read_checkpoint_meta
@@ -189,6 +191,7 @@ class MaskRCNN:
         augmentation=None,
         custom_callbacks=None,
         no_augmentation_sources=None,
+        verbose="auto",
     ):
         """Train up to `epochs`, counted from the beginning of the run.
 
@@ -202,6 +205,7 @@ class MaskRCNN:
                 function (image, mask, rng) -> (image, mask).
             custom_callbacks: list of Keras callbacks.
             no_augmentation_sources: sources whose images stay as they are.
+            verbose: as that of Keras' `fit`; 0 also leaves out the lines before it.
 
         Returns:
             Keras History, or None if nothing was left to train.
@@ -223,6 +227,7 @@ class MaskRCNN:
             augmentation,
             custom_callbacks,
             no_augmentation_sources,
+            verbose,
         )
 
     def compile(self, learning_rate, momentum):
@@ -249,28 +254,37 @@ class MaskRCNN:
 
     # ---- inference --------------------------------------------------------------------
 
-    def detect(self, images, verbose=0):
-        """Find objects in any number of images of any sizes.
+    def detect(self, images, verbose=0, classes=None, min_confidence=None, masks="array"):
+        """Find objects in any number of images of any sizes; safe from several threads.
 
         Args:
             images: list of [H0, W0, C] arrays (uint8 RGB as a rule).
             verbose: 1 prints what goes in.
+            classes: names or ids of the classes to detect; None for all. What is more surely
+                of another class is none of them; DETECTION_MAX_INSTANCES counts only these.
+            min_confidence: lowest score, above or below DETECTION_MIN_CONFIDENCE, which holds
+                where this is None.
+            masks: "array" for bool arrays; "lazy" for `LazyMasks`, which are indexed like the
+                array and take a thousandth of its memory; "rle" for COCO's run lengths.
 
         Returns:
-            List, one dict an image: "rois" [N, (y1, x1, y2, x2)] int32 pixels, "class_ids"
-            [N] int32, "scores" [N] float32, "masks" [H0, W0, N] bool; best score first.
+            List of `Result`, one dict an image: "rois" [N, (y1, x1, y2, x2)] int32 pixels,
+            "class_ids" [N] int32, "scores" [N] float32, "masks" [H0, W0, N] bool; best score
+            first. A Result keeps its image too, as `image`.
 
         Raises:
-            TypeError, ValueError: an image that is none, by its place in the list.
+            TypeError, ValueError: an image that is none, by its place in the list; an unknown
+                class, or another option that is none.
         """
         self._need("inference")
+        options = self._options(classes, min_confidence, masks)
         images = inference.check_images(images, self.config)
         if verbose:
             inference.log_images(images)
         results = [None] * len(images)
         for places, molded, metas, windows in inference.batches(images, self.config):
-            originals = [images[i].shape for i in places]
-            found = self._detect_batch(molded, metas, windows, originals, verbose)
+            originals = [images[i] for i in places]
+            found = self._detect_batch(molded, metas, windows, originals, verbose, options)
             for i, result in zip(places, found, strict=True):
                 results[i] = result
         return results
@@ -290,34 +304,95 @@ class MaskRCNN:
         molded, metas = np.asarray(molded_images), np.asarray(image_metas)
         height, width = molded.shape[1:3]
         windows = np.tile(np.array([0, 0, height, width]), (len(molded), 1))
-        originals = [molded.shape[1:]] * len(molded)
         if verbose:
             inference.log_images(molded)
-        return self._detect_batch(molded, metas, windows, originals, verbose)
+        options = self._options(None, None, "array")
+        return self._detect_batch(molded, metas, windows, list(molded), verbose, options)
 
-    def _detect_batch(self, molded, metas, windows, originals, verbose):
+    def detect_tiled(
+        self,
+        image,
+        tile=None,
+        overlap=0.25,
+        merge=0.5,
+        verbose=0,
+        classes=None,
+        min_confidence=None,
+        masks="lazy",
+    ):
+        """Find objects in an image that is larger than the network, tile by tile.
+
+        Objects that a tile's border cuts are put together again; see `engine.tiling`.
+
+        Args:
+            image: [H, W, C] or [H, W]; an array, or anything with `shape` that answers such
+                slices with arrays and reads no more than those: np.memmap, tifffile.memmap,
+                a zarr or h5py array.
+            tile: side of a tile in pixels of the image, or (height, width); None for the
+                network's own size (IMAGE_SHAPE). A smaller one enlarges small objects.
+            overlap: share of a tile that the next one sees too, 0 up to below 1. Best where
+                most objects fit into it.
+            merge: how much of the smaller of two masks must lie in the other, where both tiles
+                look, for the two to be one object; above 0, up to 1.
+            verbose: 1 prints the progress.
+            classes: as of `detect`, chosen when the tiles are merged.
+            min_confidence: as of `detect`.
+            masks: as of `detect`; "array" takes H * W bytes an object.
+
+        Returns:
+            Result of the whole image.
+
+        Raises:
+            TypeError, ValueError: no such image, or an option that is none.
+        """
+        self._need("inference")
+        self._options(classes, min_confidence, masks)
+        detect = functools.partial(self.detect, min_confidence=min_confidence, masks="lazy")
+        result = tiling.detect_tiled(
+            detect, image, self.config, tile, overlap, merge, verbose, self.class_names
+        ).filter(classes)
+        result["masks"] = inference.MASK_FORMS[masks](result["masks"])
+        return result
+
+    def _options(self, classes, min_confidence, masks):
+        """(class ids or None, lowest confidence or None, form of the masks), checked."""
+        names, count = self.class_names, self.network.class_count
+        return *inference.check_options(classes, min_confidence, masks, names, count), masks
+
+    def _detect_batch(self, molded, metas, windows, originals, verbose, options):
         anchors = self._batch_anchors(molded)
         if verbose:
             for name, array in (("molded_images", molded), ("image_metas", metas)):
                 log(name, array)
             log("anchors", anchors)
-        outputs = self.forward(molded, metas, anchors)
-        detections, masks = outputs[0], outputs[3]
-        inference.warn_of_limit(detections, self.config.DETECTION_MAX_INSTANCES)
-        return inference.results_of(detections, masks, originals, molded.shape[1:], windows)
+        classes, min_confidence, form = options
+        outputs = self.forward(molded, metas, anchors, min_confidence, classes)
+        inference.warn_of_limit(outputs[0], self.config.DETECTION_MAX_INSTANCES)
+        return inference.results_of(
+            outputs, originals, windows, molded.shape[1:], form, self.class_names
+        )
 
-    def forward(self, molded_images, image_metas, anchors):
+    def forward(self, molded_images, image_metas, anchors, min_confidence=None, classes=None):
         """Run the network, compiled once for all sizes; safe from several threads.
 
         Args:
             molded_images: [B, H, W, C]; image_metas: [B, M]; anchors: [B, A, 4] normalised.
+            min_confidence: in place of DETECTION_MIN_CONFIDENCE, unless None.
+            classes: ids of the classes to detect; None for all.
 
         Returns:
             The outputs of `keras_model` as numpy arrays.
         """
         self._need("inference")
         self._built_with.warn_of_changes(self.config)
-        return self.network(self.config, molded_images, image_metas, anchors)
+        return self.network(
+            self.config,
+            molded_images,
+            image_metas,
+            anchors,
+            min_confidence=min_confidence,
+            classes=classes,
+        )
 
     def mold_inputs(self, images):
         """Mold a list of images that come out of the same shape.
@@ -345,6 +420,54 @@ class MaskRCNN:
     def _batch_anchors(self, molded):
         anchors = self.get_anchors(molded.shape[1:])
         return np.broadcast_to(anchors, (len(molded), *anchors.shape))
+
+    def evaluate(
+        self,
+        dataset,
+        iou_types=("bbox", "segm"),
+        limit=None,
+        image_ids=None,
+        min_confidence=0.05,
+        iou_thresholds=(0.5, 0.75),
+        confidence=None,
+        verbose=1,
+        iou=0.5,
+    ):
+        """Measure the model on a data set: the COCO numbers, a table a class, confusion, curves.
+
+        Args:
+            dataset: prepared Dataset with the model's classes.
+            iou_types: what to compare, "bbox" and "segm".
+            limit: number of images, the first ones; None or 0 for all.
+            image_ids: these images in place of all.
+            min_confidence: detections below it are left out.
+            iou_thresholds: further IoU thresholds to give the AP at.
+            confidence: least score for confusion, precision and recall; None for
+                DETECTION_MIN_CONFIDENCE.
+            verbose: 1 shows how far it is.
+            iou: least IoU for confusion, precision and recall.
+
+        Returns:
+            Evaluation: `.bbox["AP"]`, `.segm["AP50"]`, `.per_class`, `.confusion`, `.worst`;
+            printed it is a table; `save_json(path)` and `save_html(path, dataset)` write it.
+
+        Raises:
+            ValueError: wrong mode or arguments, or classes that are not the model's.
+            DataError, FileNotFoundError: an image or its masks cannot be read; it is named.
+        """
+        self._need("inference")
+        return evaluating.evaluate(
+            self,
+            dataset,
+            iou_types,
+            limit,
+            image_ids,
+            min_confidence,
+            iou_thresholds,
+            confidence,
+            verbose,
+            iou,
+        )
 
     # ---- looking inside ---------------------------------------------------------------
 
@@ -379,6 +502,7 @@ class MaskRCNN:
         """
         inputs = images
         if self.mode == "inference":
+            self.network.up_to_date(self.config)
             if image_metas is None:
                 images, image_metas, _ = self.mold_inputs(images)
             molded = np.asarray(images)

@@ -22,8 +22,10 @@ def admit_callbacks(custom, val_dataset):
     Raises:
         ValueError: `val_mAP` is monitored and not measured, or as if lower were better; or would
             be missed by ModelCheckpoint.
-        TypeError: no callback.
+        TypeError: no list, or no callback in it.
     """
+    if not isinstance(custom or [], (list, tuple)):
+        raise TypeError(f"custom_callbacks: expected a list, received {type(custom).__name__}")
     callbacks = [_made(callback, val_dataset) for callback in custom or ()]
     meters = [c for c in callbacks if isinstance(c, MeanAveragePrecision)]
     others = [c for c in callbacks if not isinstance(c, MeanAveragePrecision)]
@@ -34,11 +36,11 @@ def admit_callbacks(custom, val_dataset):
 
 
 def _made(callback, val_dataset):
-    if callback == METRIC:
+    if isinstance(callback, str) and callback == METRIC:
         if val_dataset is None:
             raise ValueError(f'custom_callbacks: "{METRIC}" needs a val_dataset')
         return MeanAveragePrecision(val_dataset)
-    if not isinstance(callback, keras.callbacks.Callback):
+    if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
         raise TypeError(f"custom_callbacks: expected callbacks of Keras or \"{METRIC}\", "
                         f"received {callback!r}")
     return callback

@@ -1,11 +1,16 @@
 """One call of `MaskRCNN.train`: checks at the door, feeds, optimizer, fit, checkpoints."""
 
+import warnings
+
 from mrcnn.data.training_feed import TrainingFeed
 from mrcnn.engine.callbacks import CheckpointSaver, all_callbacks
 from mrcnn.engine.checkpoints import check_writable, restore_optimizer
 from mrcnn.engine.faulty_images import admit
+from mrcnn.engine.interruption import Interruption
 from mrcnn.engine.layer_selection import set_trainable
+from mrcnn.engine.monitors import admit_callbacks, check_settable_rate
 from mrcnn.engine.optimizers import WarmupSchedule, learning_rate_of
+from mrcnn.engine.validation import METRIC, MeanAveragePrecision
 
 
 def check_dataset(dataset, config, name):
@@ -33,15 +38,14 @@ def train(
     augmentation=None,
     custom_callbacks=None,
     no_augmentation_sources=None,
+    verbose="auto",
 ):
     """See `MaskRCNN.train`; `model` is the MaskRCNN."""
     config = model.config
     config.validate()
-    check_dataset(train_dataset, config, "train_dataset")
-    if val_dataset is not None:
-        check_dataset(val_dataset, config, "val_dataset")
-    for dataset, name in ((train_dataset, "train_dataset"), (val_dataset, "val_dataset")):
-        admit(dataset, config, name)
+    custom = admit_callbacks(custom_callbacks, val_dataset)
+    measured = [c for c in custom if isinstance(c, MeanAveragePrecision)]
+    _admit_datasets(config, train_dataset, val_dataset, measured)
     chosen = set_trainable(model.keras_model, layers)
     if epochs <= model.epoch:
         print(
@@ -51,11 +55,15 @@ def train(
         return None
     check_writable(model.log_dir)
     compile_for(model, learning_rate, epochs)
-    print(
-        f"\nStarting at epoch {model.epoch}, up to {epochs}. Training {len(chosen)} layers.\n"
-        f"Checkpoint Path: {model.checkpoint_path}"
-    )
+    check_settable_rate(custom, model.keras_model.optimizer)
+    if verbose:
+        print(
+            f"\nStarting at epoch {model.epoch}, up to {epochs}. Training {len(chosen)} layers.\n"
+            f"Checkpoint Path: {model.checkpoint_path}"
+        )
     model.class_names = list(train_dataset.class_names)
+    for callback in measured:
+        callback.attach(model)
     feed = TrainingFeed(
         train_dataset,
         config,
@@ -64,9 +72,33 @@ def train(
         first_batch=model.epoch * config.STEPS_PER_EPOCH,
     )
     saver = CheckpointSaver(model.checkpoint_path, config, model.class_names, layers)
-    callbacks = all_callbacks(feed, saver, model.log_dir, custom_callbacks)
+    callbacks = all_callbacks(feed, saver, model.log_dir, custom)
+    validation = validation_feed(val_dataset, config)
+    return _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose)
+
+
+def _admit_datasets(config, train_dataset, val_dataset, measured):
+    """The doors of all datasets; `measured` are the MeanAveragePrecision, which have their own."""
+    check_dataset(train_dataset, config, "train_dataset")
+    if val_dataset is not None:
+        check_dataset(val_dataset, config, "val_dataset")
+    named = [(train_dataset, "train_dataset"), (val_dataset, "val_dataset")]
+    named += [(c.dataset, "the dataset of MeanAveragePrecision") for c in measured
+              if c.dataset is not val_dataset and c.dataset is not train_dataset]
+    for dataset, name in named:
+        admit(dataset, config, name)
+
+
+def _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose):
+    """`fit`; where Ctrl-C ends it, what the epoch has learned is saved first."""
+    interruption = Interruption()
     try:
-        return fit(model, feed, validation_feed(val_dataset, config), epochs, callbacks)
+        with interruption:
+            return fit(model, feed, validation, epochs, [*callbacks, interruption], verbose)
+    except KeyboardInterrupt:
+        if interruption.presses < 2:
+            saver.save_interrupted()
+        raise
     finally:
         model.epoch = saver.epoch or model.epoch
 
@@ -97,18 +129,22 @@ def compile_for(model, learning_rate, epochs):
         print(f"Optimizer starts fresh: {restored}")
 
 
-def fit(model, feed, validation, epochs, callbacks):
+def fit(model, feed, validation, epochs, callbacks, verbose="auto"):
     """Keras' fit; an error in a feed surfaces as itself, with its image named."""
     try:
-        return model.keras_model.fit(
-            feed,
-            initial_epoch=model.epoch,
-            epochs=epochs,
-            steps_per_epoch=model.config.STEPS_PER_EPOCH,
-            callbacks=callbacks,
-            validation_data=validation,
-            shuffle=False,  # the feed shuffles by itself
-        )
+        with warnings.catch_warnings():
+            # in the epochs between two evaluations, see MeanAveragePrecision
+            warnings.filterwarnings("ignore", message=f".*`{METRIC}.*` which is not available")
+            return model.keras_model.fit(
+                feed,
+                initial_epoch=model.epoch,
+                epochs=epochs,
+                steps_per_epoch=model.config.STEPS_PER_EPOCH,
+                callbacks=callbacks,
+                validation_data=validation,
+                shuffle=False,  # the feed shuffles by itself
+                verbose=verbose,
+            )
     except Exception:
         for source in (feed, validation):
             if source is not None and source.error is not None:

@@ -4,6 +4,7 @@ import copy
 import warnings
 
 import keras
+import numpy as np
 
 from mrcnn.engine import inference, keras_models
 from mrcnn.engine.evaluating import check_same_classes, chosen_images, evaluate
@@ -88,8 +89,9 @@ class MeanAveragePrecision(keras.callbacks.Callback):
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"every: expected a whole number of epochs from 1, received {every!r}")
         check_iou_type(iou_type)
+        chosen_images(dataset, limit, image_ids)  # says at once what cannot work
         self.dataset, self.every, self.iou_type = dataset, every, iou_type
-        self.image_ids = chosen_images(dataset, limit, image_ids)
+        self.limit, self.image_ids = limit, image_ids
         self.min_confidence, self.per_class = min_confidence, per_class
         self.verbose = verbose
         self.evaluation = None
@@ -105,11 +107,18 @@ class MeanAveragePrecision(keras.callbacks.Callback):
             ValueError: the dataset has other classes, or no object to measure by.
         """
         check_same_classes(model, self.dataset)
-        if not any((self.dataset.load_mask(i)[1] > 0).any() for i in self.image_ids):
-            raise ValueError(f"MeanAveragePrecision: no object in {len(self.image_ids)} images: "
-                             f"there is no {METRIC} to measure")
+        ids = self._images()
+        if not any(np.any(np.asarray(self.dataset.load_mask(i)[1]) > 0) for i in ids):
+            raise ValueError(f"MeanAveragePrecision: no object in {len(ids)} images, so there is "
+                             f"no {METRIC} to measure")
         if self._of is not model:
             self._of, self._twin = model, inference_twin(model)
+        self._twin.class_names = model.class_names
+
+    def _images(self):
+        """The images asked for, without those that FAULTY_IMAGES has taken out by now."""
+        there = {int(i) for i in self.dataset.image_ids}
+        return [i for i in chosen_images(self.dataset, self.limit, self.image_ids) if i in there]
 
     def on_train_begin(self, logs=None):
         """ValueError where `attach` was not called: outside of `MaskRCNN.train`."""
@@ -127,7 +136,7 @@ class MeanAveragePrecision(keras.callbacks.Callback):
             # hundreds of doubtful detections are what an early epoch has
             warnings.filterwarnings("ignore", message=".*reached DETECTION_MAX_INSTANCES")
             self.evaluation = evaluate(
-                self._twin, self.dataset, iou_types=(self.iou_type,), image_ids=self.image_ids,
+                self._twin, self.dataset, iou_types=(self.iou_type,), image_ids=self._images(),
                 min_confidence=self.min_confidence, verbose=self.verbose)
         logs.update(self._values())
 

@@ -51,9 +51,9 @@ class WindowedMasks:
         windows: [N, (y1, x1, y2, x2)] int64 pixels inside the image; a mask is empty outside its.
         image_shape: (H, W).
 
-    Indices: `[rows, columns, i]` and `[..., i]` make the part asked of one mask, bool; `[..., keep]`
-    with a slice, a list or a bool mask is the same kind of object with fewer masks; any other
-    index makes the whole array first. `np.asarray` makes it too: H * W * N bytes.
+    Indices: `[rows, columns, i]` and `[..., i]` make the part asked of one mask, bool;
+    `[..., keep]` with a slice, a list or flags is the same kind of object with fewer masks; any
+    other index makes the whole array first. `np.asarray` makes it too: H * W * N bytes.
     """
 
     ndim = 3
@@ -244,9 +244,14 @@ class PackedMasks(WindowedMasks):
             {tuple(int(side) for side in image_shape[:2])} if image_shape is not None else set())
         if len(sizes) != 1:
             raise ValueError(f"rles: expected one image size, received {sorted(sizes)}")
-        packed = [cls.of(coding.decode(code)[:, :, None] > 0) for code in rles]
-        windows = [one.windows[0] for one in packed]
-        return cls(windows, [one.codes_of_windows[0] for one in packed], sizes.pop())
+        windows = np.zeros((len(rles), 4), np.int64)
+        codes = []
+        for window, code in zip(windows, rles, strict=True):
+            x, y, width, height = coding.toBbox(code).astype(np.int64)
+            window[:] = y, x, y + height, x + width
+            inside = coding.decode(code)[y : y + height, x : x + width]
+            codes.append(coding.encode(np.asfortranarray(inside)))
+        return cls(windows, codes, sizes.pop())
 
     def inside(self, i):
         """See `WindowedMasks`."""

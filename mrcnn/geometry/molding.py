@@ -7,7 +7,7 @@ active_class_ids...]`: 12 numbers and one flag a class.
 import numpy as np
 
 from mrcnn.geometry.boxes import denorm_boxes, norm_boxes
-from mrcnn.geometry.masks import paste_mask
+from mrcnn.geometry.lazy_masks import LazyMasks
 
 # Field of a meta row -> its columns (one column alone loses its axis when parsed).
 META_COLUMNS = {
@@ -150,6 +150,25 @@ def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape,
     """Turns what the network answers for one image into the caller's pixels.
 
     Args:
+        As of `unmold_lazily`.
+
+    Returns:
+        (boxes int32 [N, 4] pixels, class_ids int32 [N], scores float32 [N],
+        masks bool [H0, W0, N]). Boxes that round to no area are left out. The masks lie in
+        memory one after the other, so `masks[:, :, i]` is contiguous.
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    *objects, masks = unmold_lazily(
+        detections, mrcnn_mask, original_image_shape, image_shape, window)
+    return (*objects, np.asarray(masks))
+
+
+def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, window):
+    """`unmold_detections`, with masks that become pixels where they are looked at.
+
+    Args:
         detections: [D, (y1, x1, y2, x2, class_id, score)], boxes normalised over the molded
             image; the first row of class 0 ends the list.
         mrcnn_mask: [D, h, w, NUM_CLASSES] soft masks.
@@ -158,9 +177,8 @@ def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape,
         window: (y1, x1, y2, x2) pixels of the molded image that hold the image.
 
     Returns:
-        (boxes int32 [N, 4] pixels, class_ids int32 [N], scores float32 [N],
-        masks bool [H0, W0, N]). Boxes that round to no area are left out. The masks lie in
-        memory one after the other, so `masks[:, :, i]` is contiguous.
+        (boxes int32 [N, 4] pixels, class_ids int32 [N], scores float32 [N], LazyMasks). Boxes
+        that round to no area are left out.
 
     Raises:
         ValueError: shapes do not fit.
@@ -172,8 +190,6 @@ def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape,
     boxes = _boxes_to_original(detections[:, :4], original_image_shape, image_shape, window)
     real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
     boxes, class_ids = boxes[real], detections[real, 4].astype(np.int32)
-    canvases = np.zeros((len(real), *original_image_shape[:2]), dtype=bool)
-    for row, class_id, box, canvas in zip(real, class_ids, boxes, canvases, strict=True):
-        paste_mask(mrcnn_mask[row, :, :, class_id], box, canvas)
+    soft = mrcnn_mask[real, :, :, class_ids]  # a copy: the masks of the other classes can go
     scores = detections[real, 5].astype(np.float32)
-    return boxes, class_ids, scores, np.moveaxis(canvases, 0, -1)
+    return boxes, class_ids, scores, LazyMasks(boxes, soft, original_image_shape)

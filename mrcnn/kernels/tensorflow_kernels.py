@@ -1,5 +1,7 @@
 """TensorFlow kernels. Shapes: B images, R rois, N boxes, K kept boxes, C channels."""
 
+import contextlib
+
 import tensorflow as tf
 
 # A box edge at exactly 1.0 can be rounded past the last pixel, where crop_and_resize
@@ -107,7 +109,7 @@ def non_max_suppression(boxes, scores, limit, iou_threshold):
     return indices, tf.range(limit)[tf.newaxis] < count[:, tf.newaxis]
 
 
-def compile_forward(model):
+def compile_forward(model, more=(), around=None):
     """One compiled forward pass of a functional model, for inputs of any size.
 
     The function is traced once, with every size unknown that the model's inputs leave
@@ -115,14 +117,19 @@ def compile_forward(model):
 
     Args:
         model: functional keras.Model with a list of inputs.
+        more: (shape, dtype name) of further arguments, after the model's inputs.
+        around: function of those arguments to a context manager, in which the model is called.
 
     Returns:
-        Function of the model's inputs (float32 arrays) to the list of its outputs.
+        Function of the model's inputs (float32 arrays) and `more` to the list of its outputs.
     """
     signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
+    signature += [tf.TensorSpec(shape, dtype) for shape, dtype in more]
+    count = len(model.inputs)
 
     @tf.function(input_signature=signature, jit_compile=False)
     def forward(*inputs):
-        return model(list(inputs), training=False)
+        with around(*inputs[count:]) if around else contextlib.nullcontext():
+            return model(list(inputs[:count]), training=False)
 
     return forward

@@ -3,6 +3,9 @@
 Shapes: B images, N rois, C classes, D detections.
 """
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
@@ -14,17 +17,39 @@ from mrcnn.layers.tensor_boxes import (
     take_rows,
 )
 
+NEVER = 2.0  # an IoU that no two boxes reach
 
-def suppress_within_class(boxes, class_ids, candidate, iou_threshold):
-    """Exact greedy NMS a class, for boxes already in falling order of score.
+_at_call = contextvars.ContextVar("settings of DetectionLayer at call time", default=None)
 
-    A box survives when no surviving box before it, of its class, overlaps it by more than
-    the threshold. Starting from "all survive" and applying that rule to every box at once
-    reaches the greedy answer after as many rounds as the longest chain of suppressions.
+
+@contextlib.contextmanager
+def settings_at_call(thresholds, wanted):
+    """Within it, DetectionLayers take these tensors in place of their own settings.
+
+    So one traced function serves every threshold: they are arguments of it, not constants.
+
+    Args:
+        thresholds: [3] float32: lowest confidence, IoU of NMS within a class, and across classes.
+        wanted: [C] bool, the classes to answer.
+    """
+    token = _at_call.set((thresholds, wanted))
+    try:
+        yield
+    finally:
+        _at_call.reset(token)
+
+
+def suppress(boxes, class_ids, candidate, within, across=NEVER):
+    """Exact greedy NMS, for boxes already in falling order of score.
+
+    A box survives when no surviving box before it overlaps it by more than the threshold.
+    Starting from "all survive" and applying that rule to every box at once reaches the greedy
+    answer after as many rounds as the longest chain of suppressions.
 
     Args:
         boxes: [B, N, 4]; class_ids: [B, N]; candidate: [B, N] bool.
-        iou_threshold: float.
+        within: IoU threshold of two boxes of one class.
+        across: that of two boxes of different classes.
 
     Returns:
         [B, N] bool.
@@ -32,8 +57,8 @@ def suppress_within_class(boxes, class_ids, candidate, iou_threshold):
     rank = ops.arange(ops.shape(boxes)[1], dtype="int32")
     same_class = ops.equal(class_ids[:, :, None], class_ids[:, None, :])
     earlier = rank[:, None] < rank[None, :]
-    conflict = ops.logical_and(overlaps(boxes, boxes) > iou_threshold, earlier)
-    conflict = ops.cast(ops.logical_and(conflict, same_class), "float32")
+    conflict = overlaps(boxes, boxes) > ops.where(same_class, within, across)
+    conflict = ops.cast(ops.logical_and(conflict, earlier), "float32")
 
     def survivors(keep):
         suppressed = ops.matmul(ops.cast(keep, "float32")[:, None, :], conflict)[:, 0] > 0.0
@@ -58,6 +83,8 @@ class DetectionLayer(keras.layers.Layer):
         min_confidence: lowest class probability of a detection.
         nms_threshold: IoU above which the lower-scored of two boxes of one class is dropped.
         bbox_std_dev: the 4 numbers the deltas are multiplied with.
+        across_classes: IoU above which the lower-scored of two boxes of different classes is
+            dropped; None drops none.
 
     Call: [rois [B, N, 4] normalised, mrcnn_class [B, N, C], mrcnn_bbox [B, N, C, 4],
         image_meta [B, M]] -> [B, D, (y1, x1, y2, x2, class_id, score)], boxes normalised,
@@ -71,6 +98,7 @@ class DetectionLayer(keras.layers.Layer):
         min_confidence=0.7,
         nms_threshold=0.3,
         bbox_std_dev=(0.1, 0.1, 0.2, 0.2),
+        across_classes=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,32 +106,49 @@ class DetectionLayer(keras.layers.Layer):
         self.min_confidence = float(min_confidence or 0.0)
         self.nms_threshold = float(nms_threshold)
         self.bbox_std_dev = tuple(float(s) for s in bbox_std_dev)
+        self.across_classes = across_classes
         if config is not None:
             self.bbox_std_dev = tuple(float(s) for s in config.BBOX_STD_DEV)
             self.adopt(config)
 
     def adopt(self, config):
-        """Take limit, confidence and NMS threshold from a Config; True if one changed.
+        """Take limit, confidence and NMS thresholds from a Config; True if one changed.
 
         They are plain attributes, read when the layer is traced: a compiled function made
         before the change keeps the old ones.
         """
-        before = self.max_instances, self.min_confidence, self.nms_threshold
+        before = self._settings()
         self.max_instances = int(config.DETECTION_MAX_INSTANCES)
         self.min_confidence = float(config.DETECTION_MIN_CONFIDENCE or 0.0)
         self.nms_threshold = float(config.DETECTION_NMS_THRESHOLD)
-        return before != (self.max_instances, self.min_confidence, self.nms_threshold)
+        self.across_classes = config.DETECTION_NMS_ACROSS_CLASSES
+        return before != self._settings()
+
+    def _settings(self):
+        return self.max_instances, self.min_confidence, self.nms_threshold, self.across_classes
 
     def call(self, inputs):
         """See the class."""
         rois, probabilities, deltas, image_meta = inputs
         window = norm_boxes(image_meta[:, 7:11], image_meta[:, 4:6])
         boxes, class_ids, scores = self.refine(rois, probabilities, deltas, window)
-        candidate = ops.logical_and(class_ids > 0, scores >= self.min_confidence)
+        (confidence, within, across), wanted = self._thresholds()
+        candidate = ops.logical_and(class_ids > 0, scores >= confidence)
         ranked, order = ops.top_k(ops.where(candidate, scores, -1.0), k=ops.shape(scores)[1])
         boxes, class_ids = take_rows(boxes, order), take_rows(class_ids, order)
-        keep = suppress_within_class(boxes, class_ids, ranked >= 0.0, self.nms_threshold)
+        keep = suppress(boxes, class_ids, ranked >= 0.0, within, across)
+        if wanted is not None:  # after NMS: what is surely a dog is no person, whoever asks
+            keep = ops.logical_and(keep, ops.take(wanted, class_ids))
         return self.best(boxes, class_ids, ranked, keep)
+
+    def _thresholds(self):
+        """(confidence, IoU within and across classes), and the classes wanted or None."""
+        at_call = _at_call.get()
+        if at_call is not None:
+            thresholds, wanted = at_call
+            return (thresholds[0], thresholds[1], thresholds[2]), wanted
+        across = NEVER if self.across_classes is None else float(self.across_classes)
+        return (self.min_confidence, self.nms_threshold, across), None
 
     def refine(self, rois, probabilities, deltas, window):
         """Boxes [B, N, 4], class ids [B, N] and scores [B, N] of each roi's best class."""
@@ -138,4 +183,5 @@ class DetectionLayer(keras.layers.Layer):
             "min_confidence": self.min_confidence,
             "nms_threshold": self.nms_threshold,
             "bbox_std_dev": self.bbox_std_dev,
+            "across_classes": self.across_classes,
         }

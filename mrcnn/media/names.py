@@ -1,7 +1,9 @@
 """Names of files: in the order people count, and no two alike."""
 
 import re
+import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 from mrcnn.data.dataset import DataError
@@ -59,14 +61,21 @@ def make_writable(folder):
     Raises:
         OSError: they cannot; the message names the folder.
     """
-    import tempfile
-
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise OSError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def naming(path):
+    """Puts the name of the file that is written into the message of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def check_ending(path, endings, what):

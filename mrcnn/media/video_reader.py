@@ -34,6 +34,9 @@ class VideoReader:
         rate: Fraction, frames a second; the average where it varies.
         size: (height, width) upright.
         pixel_aspect: Fraction, width of a pixel by its height, upright.
+        tick: Fraction, seconds, that its times are multiples of.
+        origin: Fraction, seconds in the file at which its pictures begin.
+        has_sound: whether it has a sound track.
         first: number of the first frame of the range.
         count: frames to expect; None where the file does not tell.
         lost: frames that could not be read, by the end of an iteration.
@@ -136,6 +139,7 @@ class VideoReader:
     def _describe(self, container, stream, frame):
         self.rate = _rate(stream)
         self.origin = (stream.start_time or 0) * stream.time_base  # seconds, of the first frame
+        self.tick, self.has_sound = stream.time_base, bool(container.streams.audio)
         self._announced = _announced(container, stream, self.rate)
         self._is_exact = bool(stream.frames) and "mp4" in container.format.name
         self._coded, self._turns = (frame.height, frame.width), round(frame.rotation / 90) % 4
@@ -172,8 +176,8 @@ class VideoReader:
                              "no frame lies between")
         if self._announced and self.first >= self._announced:
             raise ValueError(
-                f"{self.path} has {self._announced} frames ({self._announced / self.rate:.1f} s): "
-                f"there is no frame {self.first} ({float(self.first / self.rate):.1f} s)")
+                f"{self.path} has {self._announced} frames, {self._announced / float(self.rate):.1f}"
+                f" s: there is no frame {self.first} ({self.first / float(self.rate):.1f} s)")
 
     def _last(self):
         ends = [end for end in (self._end, self._announced) if end is not None]

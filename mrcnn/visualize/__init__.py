@@ -4,7 +4,7 @@ matplotlib is imported when a picture is made, not with this package. Every func
 figure returns it and works without a screen: `plt.show()` is called only where a window or a
 notebook can show the figure, and only for figures the function made itself (never for a given
 `ax`). `Renderer` paints into arrays instead, for video and bulk work. The folder, in the order
-its files may import each other: `painting` (numpy only), `selection`, `lettering`, `placement`,
+its files may import each other: `painting`, `selection`, `lettering`, `placement`,
 `rendering`, `splash`, `figure`, `instances`, `comparison`, `proposals`, `charts`.
 """
 

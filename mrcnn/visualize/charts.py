@@ -88,7 +88,14 @@ def display_table(table):
         display(HTML("<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"))
     else:
         print(text)
-    return text
+    return _Shown(text)
+
+
+class _Shown(str):
+    """A text that a notebook does not print again as the value of its cell."""
+
+    def _ipython_display_(self):
+        pass
 
 
 def display_weight_stats(model):

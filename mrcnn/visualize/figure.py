@@ -1,6 +1,7 @@
 """Figures and the things drawn on them: sizes, outlines, boxes, captions; and showing them."""
 
 import collections
+import sys
 
 import numpy as np
 
@@ -71,11 +72,16 @@ def new_figure(size_inches):
 
 
 def finish(fig, is_new=True):
-    """Show a new figure where that is possible; returns the figure."""
+    """Show a new figure where that is possible; returns the figure.
+
+    In a notebook, a figure of the caller's own is shown by the notebook itself at the end of the
+    cell. Either way it appears once: the cell's last value does not repeat it.
+    """
     import matplotlib.pyplot as plt
 
-    if is_new and _has_screen():
-        plt.show()
+    if _has_screen() and plt.fignum_exists(getattr(fig, "number", None)):
+        if is_new:
+            plt.show()
         _silence_echo(fig)
     return fig
 
@@ -88,18 +94,24 @@ def _has_screen():
 
 def _silence_echo(fig):
     """A notebook cell that ends in a drawing call would show the returned figure once more."""
-    import sys
-
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is None:
         return
     cell = shell.execution_count
 
     def display():
-        if shell.execution_count != cell:
-            raise NotImplementedError  # a later cell: IPython falls back to the usual picture
+        if shell.execution_count != cell or not _is_echoing(shell):
+            raise NotImplementedError  # IPython falls back to the usual picture
 
     fig._ipython_display_ = display
+
+
+def _is_echoing(shell):
+    """True while the shell prints the value of a cell, False while it is told to display."""
+    frame = sys._getframe()
+    while frame is not None and frame.f_locals.get("self") is not shell.displayhook:
+        frame = frame.f_back
+    return frame is not None
 
 
 def style_sizes(ax, image_shape, count=1):

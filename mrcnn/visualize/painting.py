@@ -1,8 +1,10 @@
-"""Painting into arrays: colours, masks and box edges, with numpy alone."""
+"""Painting into arrays: colours, masks and box edges."""
 
 import colorsys
 
 import numpy as np
+
+from mrcnn.geometry.lazy_masks import PackedMasks
 
 # What red, green and blue add to the brightness that eyes see: ITU-R BT.709, as scikit-image.
 LUMA = np.array([0.2125, 0.7154, 0.0721])
@@ -140,7 +142,7 @@ def readable_masks(masks, image_shape, count):
 
     Args:
         masks: [H, W, N] as an array or as anything with `shape` that takes such indices
-            (`LazyMasks`), a list of N run-length codes of COCO, anything else that numpy can
+            (`LazyMasks`, `PackedMasks`), a list of N run-length codes of COCO, anything else that numpy can
             make an array of, or None.
         image_shape: (H, W, ...) of the image they belong to.
         count: N.
@@ -154,31 +156,13 @@ def readable_masks(masks, image_shape, count):
     if masks is None:
         return None
     if isinstance(masks, (list, tuple)) and all(isinstance(one, dict) for one in masks):
-        masks = _CodedMasks(masks, image_shape[:2])
+        masks = PackedMasks.of_rles(masks, image_shape)
     elif not (hasattr(masks, "shape") and hasattr(masks, "__getitem__")):
         masks = np.asarray(masks)
     expected = (*image_shape[:2], count)
     if tuple(masks.shape) != expected and (count or np.prod(masks.shape)):
         raise ValueError(f"expected masks of shape {expected}, received {tuple(masks.shape)}")
     return masks
-
-
-class _CodedMasks:
-    """Run-length codes, of which one at a time is a mask."""
-
-    def __init__(self, codes, size):
-        sizes = {tuple(code["size"]) for code in codes} or {tuple(size)}
-        if len(sizes) > 1:
-            raise ValueError(f"expected masks of one size, received {sorted(sizes)}")
-        self.codes, self.shape, self.last = codes, (*sizes.pop(), len(codes)), (None, None)
-
-    def __getitem__(self, index):
-        rows, columns, i = index
-        if self.last[0] != i:
-            from pycocotools import mask as rle
-
-            self.last = i, rle.decode(self.codes[i]).astype(bool)
-        return self.last[1][rows, columns]
 
 
 def window_of(box, image_shape):

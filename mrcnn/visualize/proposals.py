@@ -59,6 +59,7 @@ def draw_boxes(
     visibilities=None,
     title="",
     ax=None,
+    colors=None,
 ):
     """Draw boxes, each with the box it was refined to, its mask and a caption.
 
@@ -71,6 +72,7 @@ def draw_boxes(
         visibilities: [N] of 0 (grey, dotted, no caption), 1 (thin), 2 (thick); default 1.
         title: text above the image.
         ax: axes to draw on instead of a new figure.
+        colors: N colours of floats in 0..1, or None for distinct ones.
 
     Returns:
         The figure that was drawn on.
@@ -84,7 +86,7 @@ def draw_boxes(
     last = first if refined_boxes is None else np.asarray(refined_boxes, dtype=np.float32)
     canvas, count = painting.to_rgb(image), len(first)
     visible = np.ones(count, int) if visibilities is None else np.asarray(visibilities)
-    distinct = painting.random_colors(count)
+    distinct = painting.random_colors(count) if colors is None else list(colors)
     colors = [c if v else _GREY for c, v in zip(distinct, visible, strict=True)]
     ax, is_new = figure.image_axes(canvas.shape, (12, 12), ax, title)
     font, line, px_per_point = figure.style_sizes(ax, canvas.shape, count)

@@ -53,8 +53,9 @@ class Renderer:
 
         Args:
             image: [H, W, C]; see `painting.to_rgb`. It is not changed.
-            result: dict of `detect`: "rois" [N, (y1, x1, y2, x2)] pixels, "class_ids" [N],
-                "masks" [H, W, N] as an array, lazily or as RLE, or None; "scores" [N] may lack.
+            result: dict of `detect`: "rois" [N, (y1, x1, y2, x2)] pixels; "class_ids" [N],
+                negated for a crowd; "masks" [H, W, N] as an array, lazily or as RLE, or None;
+                "scores" [N] may lack.
 
         Returns:
             [H, W, 3] uint8, a new array.
@@ -87,14 +88,15 @@ class Renderer:
     def _checked(self, canvas, result):
         """(boxes [N, 4], class ids [N], masks to take windows of or None, scores or None)."""
         boxes = np.asarray(result["rois"], dtype=np.float32).reshape(-1, 4)
-        class_ids = np.abs(np.asarray(result["class_ids"], dtype=np.int64).reshape(-1))
+        class_ids = np.asarray(result["class_ids"], dtype=np.int64).reshape(-1)
         scores, count = result.get("scores"), len(boxes)
         if len(class_ids) != count or (scores is not None and len(scores) != count):
             raise ValueError(f"{count} boxes, {len(class_ids)} class_ids and "
                              f"{'no' if scores is None else len(scores)} scores: expected one "
                              "per instance")
-        if count and class_ids.max() >= len(self.class_names):
-            raise ValueError(f"class id {class_ids.max()} has no name; class_names knows "
+        largest = int(np.abs(class_ids).max(initial=0))
+        if largest >= len(self.class_names):
+            raise ValueError(f"class id {largest} has no name; class_names knows "
                              f"0..{len(self.class_names) - 1}")
         masks = painting.readable_masks(result.get("masks"), canvas.shape, count)
         return boxes, class_ids, masks, scores
@@ -103,7 +105,7 @@ class Renderer:
         """Rows to draw: of a class that is wanted, and with a box that has an area."""
         keep = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         if self.wanted is not None:
-            keep &= np.isin(class_ids, list(self.wanted))
+            keep &= np.isin(np.abs(class_ids), list(self.wanted))
         return [int(i) for i in np.flatnonzero(keep)]
 
     def _colors(self, class_ids):
@@ -111,16 +113,16 @@ class Renderer:
         if self.color_by == "instance":
             return painting.random_colors(len(class_ids))
         palette = painting.random_colors(len(self.class_names))
-        return [palette[max(class_id - 1, 0)] for class_id in class_ids]
+        return [palette[max(abs(class_id) - 1, 0)] for class_id in class_ids]
 
     def _write_labels(self, canvas, boxes, class_ids, scores, colors, shown):
         size = self.text_size or _text_size(canvas.shape, len(shown))
         most_letters = _WIDEST_LABEL * canvas.shape[1] / (0.6 * size) - 5 * self.show_scores
         labels = []
         for i in shown:
-            name = shortened(self.class_names[class_ids[i]], most_letters)
-            with_score = self.show_scores and scores is not None
-            text = f"{name} {float(scores[i]):.2f}" if with_score else name
+            text = shortened(self.class_names[abs(class_ids[i])], most_letters)
+            text += " (crowd)" if class_ids[i] < 0 else ""
+            text += f" {float(scores[i]):.2f}" if self.show_scores and scores is not None else ""
             labels.append(label_pixels(text, size, _bytes(colors[i]), _bytes(ink_on(colors[i]))))
         limits = (0, 0, *canvas.shape[:2])
         places = place_labels(boxes[shown], [label.shape[:2] for label in labels], limits)

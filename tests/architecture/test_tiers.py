@@ -30,7 +30,8 @@ ROOT = [
 SHIMS = {"utils", "parallel_model", "model"}
 
 ORDER = {
-    "geometry": ["boxes", "anchors", "bilinear", "resize", "masks", "lazy_masks", "polygons", "molding"],
+    "geometry": ["boxes", "anchors", "bilinear", "resize", "masks", "lazy_masks",
+                 "polygons", "molding"],
     "evaluation": ["matching", "records", "coco", "confusion", "rates", "text", "evaluation",
                    "evaluator"],
     "data": ["image_files", "image_checks", "dataset", "findings", "shapes", "formats",
@@ -48,7 +49,8 @@ ORDER = {
             "info", "frames", "assemble"],
     "results": ["outlines", "labelme", "result", "merging"],
     "reports": ["charts", "pictures", "page"],
-    "media": ["sources", "video_files", "outputs", "pipeline", "frames"],
+    "media": ["frame", "names", "video_reader", "sound", "video_writer", "sources", "pipeline",
+              "outputs", "coco_file", "stills", "plan", "running"],
     "data/augmenters": ["sample", "warp", "geometric", "colour", "copy_paste", "compose"],
     "data/imgaug_standin": ["core", "geometric", "colour", "meta", "augmenters"],
     "kernels": ["tensorflow_kernels"],
@@ -59,13 +61,16 @@ ORDER = {
     "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
     "commands": ["archives", "coco_names", "settings", "opening", "pictures", "scoring", "options",
-                 "sample", "run_files", "presets", "data_defaults", "progress", "training",
-                 "demo", "info"],
+                 "sample", "machine", "run_files", "data_defaults", "starting_weights",
+                 "training_data", "training_options", "training_defaults", "training_plan",
+                 "epoch_table", "training_callbacks", "loss_curves", "training",
+                 "inspect_panels", "inspect_page", "inspecting", "demo", "info", "evaluating"],
     "engine": ["legacy_names", "legacy_h5", "weights_advice", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
-               "callbacks", "faulty_images", "training", "inference", "inspection", "keras_models",
+               "keras_models", "inference", "tiling", "evaluating", "validation", "interruption",
+               "monitors", "callbacks", "faulty_images", "training", "inspection",
                "mask_rcnn"],
 }
 

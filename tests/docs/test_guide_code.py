@@ -13,7 +13,7 @@ HOLDS = {
     "model": ("mrcnn", "MaskRCNN"), "config": ("mrcnn", "Config"), "dataset": ("mrcnn", "Dataset"),
     "train_set": ("mrcnn", "Dataset"), "val_set": ("mrcnn", "Dataset"),
     "result": ("mrcnn.results.result", "Result"),
-    "evaluation": ("mrcnn.evaluation.evaluation", "Evaluation"),
+    "evaluation": ("mrcnn.engine.evaluating", "ModelEvaluation"),
 }
 MODULES = {
     "utils": "mrcnn.utils", "visualize": "mrcnn.visualize", "modellib": "mrcnn.model",
@@ -33,12 +33,14 @@ def python_blocks():
 def unknown_names(code):
     """Imports, methods and arguments in a piece of code that the package does not have."""
     modules = dict(MODULES)
+    own = {node.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)}
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "mrcnn":
             yield from _unknown_imports(node, modules)
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield from _unknown_attribute(node, modules)
+            if node.attr not in own:
+                yield from _unknown_attribute(node, modules)
         if isinstance(node, ast.Call):
             yield from _unknown_arguments(node, modules, code)
 

@@ -5,7 +5,7 @@ import pytest
 from loop_oracles import clip, greedy_nms, move, padded, random_boxes
 from tolerances import TWINS
 
-from mrcnn.layers.detection import DetectionLayer, suppress_within_class
+from mrcnn.layers.detection import NEVER, DetectionLayer, settings_at_call, suppress
 
 STD = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
 CLASSES = 4
@@ -142,7 +142,7 @@ def test_suppression_of_many_random_boxes_equals_the_greedy_loop():
     boxes = random_boxes(rng, 1, 150, low=0.1, high=0.4)
     classes = rng.integers(1, 3, (1, 150))
     candidate = rng.uniform(size=(1, 150)) < 0.8
-    keep = np.asarray(suppress_within_class(boxes, classes, candidate, 0.3))[0]
+    keep = np.asarray(suppress(boxes, classes, candidate, 0.3))[0]
     expected = np.zeros(150, bool)
     for class_id in (1, 2):
         places = np.flatnonzero(candidate[0] & (classes[0] == class_id))
@@ -155,6 +155,7 @@ def test_adopt_takes_the_knobs_and_says_whether_they_changed():
     class Knobs:
         BBOX_STD_DEV = STD
         DETECTION_MAX_INSTANCES, DETECTION_MIN_CONFIDENCE, DETECTION_NMS_THRESHOLD = 7, 0.6, 0.4
+        DETECTION_NMS_ACROSS_CLASSES = None
 
     layer = DetectionLayer(Knobs)
     assert (layer.max_instances, layer.min_confidence, layer.nms_threshold) == (7, 0.6, 0.4)
@@ -162,3 +163,6 @@ def test_adopt_takes_the_knobs_and_says_whether_they_changed():
     Knobs.DETECTION_MIN_CONFIDENCE = 0.1
     assert layer.adopt(Knobs) is True
     assert layer.min_confidence == 0.1
+    Knobs.DETECTION_NMS_ACROSS_CLASSES = 0.8
+    assert layer.adopt(Knobs) is True
+    assert layer.across_classes == 0.8

@@ -48,7 +48,7 @@ class Augmenter:
         return self.change(sample, rng, another) if rng.random() < self.p else sample
 
     def change(self, sample, rng, another):
-        """What happens where `p` lets it: answers a new Sample."""
+        """What happens where `p` lets it: answers a new Sample; sample, rng, another as `apply`."""
         raise NotImplementedError
 
     def __call__(self, image, mask, rng):

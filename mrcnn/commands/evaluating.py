@@ -1,0 +1,130 @@
+"""`mrcnn evaluate`: a checkpoint measured on a data set, with a report in a folder of its own."""
+
+import datetime
+import os
+import re
+from pathlib import Path
+
+from mrcnn.commands import opening
+from mrcnn.commands.training_data import SHAPES_SEEDS, VAL_WORDS, chosen_subset
+from mrcnn.data.formats.detect import SHAPES, is_shapes, subsets_of
+from mrcnn.data.formats.loading import load_dataset
+
+SHAPES_COUNT = 100
+REPORT, NUMBERS, DETECTIONS = "report.html", "evaluation.json", "detections_{}.json"
+
+
+def evaluate_checkpoint(path, data, output=None, format="auto", images=None, subset=None,
+                        config=None, assignments=(), limit=None, confidence=None, iou=0.5,
+                        ap_at=(), verbose=1):
+    """Measures a checkpoint on a data set and writes what came out.
+
+    Args:
+        path: a weights file, or the folder of a run, or of runs.
+        data: folder or annotation file as `load_dataset` takes it, or "shapes".
+        output: a new or empty folder; None for results/evaluate_<name>_<time>.
+        format, images: as `load_dataset`.
+        subset: part of the data; None takes val where there are several.
+        config, assignments: as `opening.open_detector`.
+        limit: number of images, the first ones; None for all.
+        confidence, iou: what confusion, precision and recall go by.
+        ap_at: IoU thresholds to give the AP at, besides 0.5 and 0.75.
+        verbose: 1 shows how far it is.
+
+    Returns:
+        (Evaluation, Path of the folder, which holds report.html, evaluation.json, and
+        detections_bbox.json and detections_segm.json as `Evaluation.save_detections` writes
+        them).
+
+    Raises:
+        FileExistsError: `output` is there and holds something.
+        FileNotFoundError, PermissionError: no weights, no data, or no place to write.
+        ValueError: the classes differ, no configuration, or an argument out of range.
+        DataError: data that cannot be read.
+    """
+    description = opening.describe(path)
+    folder = new_folder(output, _name(description))
+    dataset, subset = load_data(data, description, format, images, subset, limit)
+    settings = opening.inference_config(description, config, assignments)
+    _check_count(description, settings, dataset)
+    model = opening.open_detector(path, config, assignments, classes=dataset.class_names)
+    from mrcnn.engine.evaluating import evaluate
+
+    evaluation = evaluate(model, dataset, limit=limit, confidence=confidence,
+                          iou_thresholds=(0.5, 0.75, *ap_at), iou=iou, verbose=verbose)
+    evaluation.details.update(
+        checkpoint=str(description.path), dataset=f"{data} ({subset})" if subset else str(data))
+    save_all(evaluation, folder, dataset)
+    return evaluation, folder
+
+
+def save_all(evaluation, folder, dataset):
+    """Writes report, numbers and detections into a folder."""
+    for kind in evaluation.iou_types:
+        evaluation.save_detections(folder / DETECTIONS.format(kind), kind)
+    evaluation.save_json(folder / NUMBERS)
+    evaluation.save_html(folder / REPORT, dataset)
+
+
+def load_data(data, description, format="auto", images=None, subset=None, limit=None):
+    """The data set to measure on, with the classes of a checkpoint in their order.
+
+    A set that lacks some of the classes, or has them in another order, is read with the
+    checkpoint's. The generated shapes are others than those that `mrcnn train shapes` trains on.
+
+    Returns:
+        (prepared Dataset, subset or None).
+
+    Raises:
+        ValueError: the classes differ, or several subsets and none that is for validation.
+        FileNotFoundError, DataError: as `load_dataset`.
+    """
+    if format == SHAPES or (format == "auto" and is_shapes(data)):
+        dataset = load_dataset(SHAPES, count=limit or SHAPES_COUNT, seed=SHAPES_SEEDS[1],
+                               images=images, subset=subset)
+    else:
+        subset = subset or chosen_subset(subsets_of(data, format, images), data,
+                                         (*VAL_WORDS, "test"))
+        dataset = load_dataset(data, format, images, subset=subset)
+        known = description.class_names
+        if known and set(dataset.class_names) <= set(known) and known != dataset.class_names:
+            dataset = load_dataset(data, format, images, classes=known[1:], subset=subset)
+    opening.check_classes(description, dataset)
+    return dataset, subset
+
+
+def new_folder(output, name):
+    """The folder to write to, as a Path; it is made when something is written.
+
+    Args:
+        output: what the user wants; None for a new name in results/.
+        name: of the model.
+
+    Raises:
+        FileExistsError: it holds something, or is a file.
+        PermissionError: it cannot be made or written to.
+    """
+    now = datetime.datetime.now()
+    folder = Path(output or Path("results", f"evaluate_{name}_{now:%Y%m%dT%H%M%S}"))
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is there already: choose another --output")
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise PermissionError(f"{folder} cannot be made: no permission to write to {there}")
+    return folder
+
+
+def _name(description):
+    """A file name for the model: that of its configuration, or of its file."""
+    name = description.config and description.config.NAME
+    return re.sub(r"[^\w.-]+", "_", str(name or Path(description.path).stem))
+
+
+def _check_count(description, settings, dataset):
+    """The classes that the configuration asks for must be those of the data and the file."""
+    counts = {"the configuration": settings.NUM_CLASSES, "the data set": dataset.num_classes}
+    if description.num_classes is not None:
+        counts["the weights"] = description.num_classes
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{where} {count}" for where, count in counts.items())
+        raise ValueError(f"the numbers of classes, background included, differ: {said}")

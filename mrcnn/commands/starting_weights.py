@@ -1,0 +1,95 @@
+"""The weights that a training starts from, found before anything slow begins."""
+
+import os
+from dataclasses import dataclass
+
+from mrcnn.commands.opening import Description, describe
+from mrcnn.engine.downloads import download_trained_weights, imagenet_weights_path, models_folder
+
+COCO, IMAGENET, NONE = "coco", "imagenet", "none"
+COCO_FILE = "mask_rcnn_coco.h5"
+# What a network has to share with the weights it starts from, or is best left as it was.
+ARCHITECTURE = (
+    "BACKBONE", "BACKBONE_WIDTH", "TOP_DOWN_PYRAMID_SIZE", "FPN_CLASSIF_FC_LAYERS_SIZE",
+    "RPN_CONV_CHANNELS", "MASK_CONV_CHANNELS", "POOL_SIZE", "MASK_SHAPE", "RPN_ANCHOR_SCALES",
+    "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_STRIDE", "IMAGE_CHANNEL_COUNT", "MEAN_PIXEL",
+    "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "IMAGE_RESIZE_MODE", "TRAIN_BN", "OPTIMIZER",
+    "BBOX_STD_DEV", "RPN_BBOX_STD_DEV")
+
+
+@dataclass
+class Start:
+    """Where the weights come from.
+
+    Attributes:
+        kind: "coco", "imagenet", "none" or "file".
+        path: the file; None for random numbers.
+        description: what the file says of itself; None for "imagenet" and "none".
+    """
+
+    kind: str
+    path: str | None = None
+    description: Description | None = None
+
+    @property
+    def is_detector(self):
+        """True where more than the backbone is trained already."""
+        return self.description is not None
+
+    def knobs(self):
+        """Settings that follow from the file: dict knob -> value."""
+        if self.kind == IMAGENET:
+            return {"BACKBONE": "resnet50"}
+        if self.description is None:
+            return {}
+        if self.description.config is not None:
+            return {name: getattr(self.description.config, name) for name in ARCHITECTURE}
+        return {"BACKBONE": self.description.backbone} if self.description.backbone else {}
+
+    def knows(self, class_names):
+        """True where the heads are for these classes, the background first."""
+        ours = self.description.class_names if self.description else None
+        return ours is not None and [*map(str, ours[1:])] == [*map(str, class_names[1:])]
+
+    def __str__(self):
+        if self.kind == NONE:
+            return "random weights"
+        names = {COCO: "trained on COCO", IMAGENET: "trained on ImageNet (the backbone alone)"}
+        return f"{self.path}" + (f", {names[self.kind]}" if self.kind in names else "")
+
+
+def find_weights(name):
+    """The file that `--weights` means; COCO's and ImageNet's are downloaded on first use.
+
+    Args:
+        name: "coco", "imagenet", "none", a weights file, or the folder of a run.
+
+    Returns:
+        Start.
+
+    Raises:
+        ConnectionError: they are not here and cannot be downloaded; says what else can be done.
+        FileNotFoundError, ValueError: as `opening.describe`.
+    """
+    if name == NONE:
+        return Start(NONE)
+    if name not in (COCO, IMAGENET):
+        description = describe(name)
+        return Start("file", description.path, description)
+    try:
+        path = _coco_path() if name == COCO else imagenet_weights_path()
+    except OSError as error:
+        raise ConnectionError(
+            f"--weights {name}: {error}\nWithout them: --weights FILE starts from a file of your "
+            "own, --weights none from random numbers (--small learns fastest from those)"
+        ) from error
+    return Start(name, path, describe(path) if name == COCO else None)
+
+
+def _coco_path():
+    """COCO's file in this folder or where Keras keeps downloads, where it is put otherwise."""
+    if os.path.isfile(COCO_FILE):
+        return COCO_FILE
+    return download_trained_weights(str(models_folder() / COCO_FILE))
+
+

@@ -1,0 +1,122 @@
+"""Network, rate and length of a training where nobody says: for what starts, on what machine.
+
+Everything here can be set otherwise, by --config, --set or an option of its own.
+"""
+
+import math
+
+from mrcnn.commands import data_defaults
+from mrcnn.commands.sample import SmallNetwork
+from mrcnn.commands.starting_weights import COCO, NONE
+from mrcnn.config import KNOBS
+
+SMALL = {name: value for name, value in vars(SmallNetwork).items()
+         if name in KNOBS and name not in ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM",
+                                           "RPN_ANCHOR_SCALES")}
+SIDE_SMALL, SIDE_CPU, SIDE_GPU = 256, 512, 1024  # largest network side, pixels
+# From random weights batch-norm has to learn, and AdamW with a cosine gets far in few steps.
+FROM_SCRATCH = {"TRAIN_BN": None, "OPTIMIZER": "adamw", "LR_SCHEDULE": "cosine",
+                "WARMUP_STEPS": 100}
+# (steps a run aims at, fewest steps of an epoch) by kind of start and whether there is a GPU.
+AIMS = {("small", False): (2000, 20), ("small", True): (2000, 20),
+        ("trained", False): (1500, 20), ("trained", True): (6000, 50),
+        ("scratch", False): (4000, 20), ("scratch", True): (20000, 100)}
+EPOCHS = (10, 100)  # at least, at most
+HEADS_SHARE, FINE_RATE = 0.4, 0.1  # of the epochs; of the learning rate after them
+CHECKPOINTS_KEPT = 3
+
+
+def is_small(asked, weights, said, gpu):
+    """Whether the light network is to be trained.
+
+    Args:
+        asked: True or False where `--small` or `--no-small` was given, else None.
+        weights: text of `--weights`, None where it was not given.
+        said: knobs that were set.
+        gpu: whether there is a GPU.
+
+    Returns:
+        (bool, text that says why, "" where it was asked for).
+    """
+    if asked is not None:
+        return asked, ""
+    if weights == NONE and not gpu and "BACKBONE" not in said:
+        return True, "no GPU and no trained weights; --no-small for the full network"
+    return False, ""
+
+
+def weights_name(weights, small):
+    """What `--weights` means where it is not given: nothing fits the light network."""
+    return weights or (NONE if small else COCO)
+
+
+def network_knobs(data, start, small, said, gpu):
+    """Knobs of the network and of its optimisation.
+
+    Args:
+        data: TrainingData.
+        start: Start.
+        small: the light network.
+        said: dict of the knobs that were set; images and anchors follow those of them.
+        gpu: whether there is a GPU.
+
+    Returns:
+        dict knob -> value.
+    """
+    most = SIDE_SMALL if small else SIDE_GPU if gpu else SIDE_CPU
+    side = said.get("IMAGE_MAX_DIM") or data_defaults.image_side(data.train, most)
+    knobs = {"IMAGE_MAX_DIM": side, "IMAGE_MIN_DIM": min(side, 800) if side > 800 else side,
+             "CHECKPOINT_KEEP": CHECKPOINTS_KEPT}
+    if small:
+        knobs.update(SMALL, RPN_ANCHOR_SCALES=_scales(side // 16))
+    else:
+        knobs["IMAGES_PER_GPU"] = 2 if gpu else 1
+    if not small and start.kind == NONE:
+        knobs.update(FROM_SCRATCH, RPN_ANCHOR_SCALES=_scales(max(8, side // 32)))
+    knobs.update(start.knobs())
+    if "IMAGE_MAX_DIM" in said:
+        knobs["IMAGE_MIN_DIM"] = side
+    knobs.update(NUM_CLASSES=data.train.num_classes,
+                 IMAGE_CHANNEL_COUNT=data_defaults.channel_count(data.train))
+    return knobs
+
+
+def _scales(first):
+    return tuple(first * 2**level for level in range(5))
+
+
+def length_knobs(data, config, small, start, gpu):
+    """STEPS_PER_EPOCH and VALIDATION_STEPS from the numbers of images."""
+    least = AIMS[_kind(small, start), gpu][1]
+    batch = config.BATCH_SIZE
+    val = 0 if data.val is None else len(data.val.image_ids)
+    return {"STEPS_PER_EPOCH": data_defaults.steps_of(len(data.train.image_ids), batch, least),
+            "VALIDATION_STEPS": data_defaults.validation_steps(val, batch)}
+
+
+def stages(epochs, config, small, start, class_names, gpu):
+    """Rows (layers, epochs, factor of the rate): heads, then all, from trained weights.
+
+    Args:
+        epochs: of the whole run; None for as many as it likely needs.
+        config: Config with its STEPS_PER_EPOCH.
+        small: the light network.
+        start: Start.
+        class_names: of the data; where the weights know them the heads need no start of their
+            own.
+        gpu: whether there is a GPU.
+    """
+    if epochs is None:
+        wanted = math.ceil(AIMS[_kind(small, start), gpu][0] / config.STEPS_PER_EPOCH)
+        epochs = min(max(wanted, EPOCHS[0]), EPOCHS[1])
+    if start.kind == NONE or start.knows(class_names):
+        return [["all", epochs, 1.0]]
+    heads = max(1, round(HEADS_SHARE * epochs))
+    rows = [["heads", heads, 1.0], ["all", epochs, FINE_RATE]]
+    return rows[:1] if heads >= epochs else rows
+
+
+def _kind(small, start):
+    if small:
+        return "small"
+    return "scratch" if start.kind == NONE else "trained"

@@ -1,0 +1,109 @@
+"""Small videos for tests: made by PyAV, with what phones and the world do to them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+GROUND, SQUARE = (200, 80, 40), (60, 220, 30)
+
+
+def frame_of(number, size=(48, 64)):
+    """[H, W, 3] uint8: a green square that moves right by two pixels a frame."""
+    picture = np.full((*size, 3), GROUND, np.uint8)
+    left = 4 + 2 * number % (size[1] - 28)
+    picture[10:30, left:left + 20] = SQUARE
+    return picture
+
+
+def clip(path, frames=10, size=(48, 64), rate=25, codec="libx264", tone=None, turn=0,
+         picture=frame_of, times=None, gop=12):
+    """Writes a video.
+
+    Args:
+        path: its ending says the container.
+        frames: how many.
+        size: (height, width), even.
+        rate: frames a second.
+        codec: of the pictures.
+        tone: codec of a sound of 440 Hz as long as the pictures, or None.
+        turn: quarter turns counter-clockwise that players are told to make.
+        picture: function (number, size) that answers a frame.
+        times: seconds of every frame; None for even ones.
+        gop: frames from one key frame to the next.
+
+    Returns:
+        Path.
+    """
+    with av.open(str(path), "w") as container:
+        options = {"crf": "10", "preset": "ultrafast"} if codec == "libx264" else {"qmax": "3"}
+        stream = container.add_stream(codec, rate=rate, options=options)
+        stream.height, stream.width = size
+        stream.pix_fmt, stream.gop_size = "yuv420p", gop
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if turn:
+            stream.set_display_rotation(90 * turn)
+        sound = container.add_stream(tone, rate=44100, layout="mono") if tone else None
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(i, size), "rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[i] * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound:
+            _beep(container, sound, frames / rate)
+    return Path(path)
+
+
+def _beep(container, stream, seconds):
+    rate, size = stream.rate, stream.codec_context.frame_size or 1024
+    wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)
+    is_whole = stream.format.name.startswith("s16")
+    wave = (wave * 32767).astype(np.int16) if is_whole else wave.astype(np.float32)
+    for start in range(0, len(wave), size):
+        frame = av.AudioFrame.from_ndarray(wave[None, start:start + size], stream.format.name,
+                                           "mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def damage(path, start=0.4, end=0.5):
+    """Zeroes a part of a file, given as shares of its length; returns the path."""
+    data = bytearray(Path(path).read_bytes())
+    first, last = int(len(data) * start), int(len(data) * end)
+    data[first:last] = bytes(last - first)
+    Path(path).write_bytes(data)
+    return path
+
+
+def pictures_of(path):
+    """(list of [H, W, 3] uint8 RGB, frames a second) as OpenCV reads a video."""
+    import cv2
+
+    video, pictures = cv2.VideoCapture(str(path)), []
+    while True:
+        there, picture = video.read()
+        if not there:
+            return pictures, video.get(cv2.CAP_PROP_FPS)
+        pictures.append(picture[..., ::-1])
+
+
+def sound_of(path):
+    """(codec, seconds, loudest frequency in Hz) of a file's sound; None where it has none."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        parts = [frame.to_ndarray() for frame in container.decode(stream)]
+        wave = np.concatenate([part.mean(axis=0) for part in parts]).astype(float)
+        loudest = np.argmax(np.abs(np.fft.rfft(wave))) * stream.rate / len(wave)
+        return stream.codec_context.name, len(wave) / stream.rate, loudest
+
+
+def psnr(first, second):
+    """Decibels between two pictures of 0..255."""
+    error = np.mean((np.asarray(first, float) - np.asarray(second, float)) ** 2)
+    return 10 * np.log10(255 ** 2 / max(error, 1e-9))
