@@ -1,10 +1,14 @@
 # make demo   train a small model on generated shapes and show what it finds
-# make test   lint, then every test
-# Both build .venv first, and reuse it while pyproject.toml and setup.py stay as they are.
+# make test   lint, then every test but those that run the notebooks
+# make test-notebooks   the notebooks, from top to bottom
+# make docs   the guides and the API reference as pages, in build/docs
+# All build .venv first, and reuse it while pyproject.toml and setup.py stay as they are.
 
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+NOTEBOOK_STAMP := $(VENV)/.installed-notebooks
+DOCS_STAMP := $(VENV)/.installed-docs
 # The first of these that runs, can make environments, and is one TensorFlow publishes for; or
 # name one: make test PYTHON=/path/to/python
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10 python
@@ -12,14 +16,17 @@ NEWEST  := $(if $(PYTHON),(3, 99),(3, 13))
 USABLE  := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= $(NEWEST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-notebooks notebooks docs lint clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    train on generated shapes, then detect (five minutes after installation)"
-	@echo "make test    lint and tests"
-	@echo "make lint    lint alone"
-	@echo "make clean   remove $(VENV) and what builds leave behind"
+	@echo "make demo            train on generated shapes, then detect (five minutes after installation)"
+	@echo "make test            lint and tests"
+	@echo "make test-notebooks  run every notebook with a few steps of training, and check its findings"
+	@echo "make notebooks       run every notebook in full and save what it shows (ten minutes)"
+	@echo "make docs            guides and API reference as pages, in build/docs"
+	@echo "make lint            lint alone"
+	@echo "make clean           remove $(VENV) and what builds leave behind"
 
 $(STAMP): pyproject.toml setup.py mrcnn_imgaug.pth
 	@set -e; chosen=""; \
@@ -41,6 +48,15 @@ $(STAMP): pyproject.toml setup.py mrcnn_imgaug.pth
 	$(BIN)/python -m pip install --quiet --no-deps imgaug
 	@touch $@
 
+# The stamp lies in the environment, so it goes when that is made anew.
+$(NOTEBOOK_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable ".[notebooks]"
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
+
 demo: $(STAMP)
 	$(BIN)/python samples/shapes/demo.py
 
@@ -51,6 +67,16 @@ lint: $(STAMP)
 test: lint
 	@echo "== tests"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-notebooks: $(NOTEBOOK_STAMP)
+	@echo "== notebooks"
+	$(BIN)/python -m pytest tests/notebooks
+
+notebooks: $(NOTEBOOK_STAMP)
+	$(BIN)/python notebooks/execute.py
+
+docs: $(DOCS_STAMP)
+	$(BIN)/python docs/make_reference.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -2,8 +2,8 @@
 
     python benchmarks/rendering.py --width 1280 --height 720 --instances 20
 
-draws the same made-up ellipses both ways, in turn, and prints the median time of each: the
-renderer to an array and to a PNG of the image's size, the figure to a PNG of about that size.
+draws the same made-up ellipses both ways, in turn, and prints the least and the median time of
+each: the renderer to an array and to a PNG, the figure to a PNG of the same size.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from mrcnn import visualize
 def scene(height, width, count, seed=0):
     """(image, dict as `detect` answers it) with ellipses of 5 to 30 % of the image's side."""
     rng = np.random.default_rng(seed)
-    image = rng.integers(0, 256, (height, width, 3), np.uint8)
+    image = np.indices((height, width)).transpose(1, 2, 0)[..., [0, 1, 0]].astype(np.uint8)
     masks, boxes = np.zeros((height, width, count), bool), np.zeros((count, 4), np.int32)
     rows, columns = np.ogrid[:height, :width]
     for i in range(count):
@@ -74,7 +74,8 @@ def main():
             if round_:  # the first warms up fonts and caches
                 times[name].append(time.perf_counter() - start)
     for name, seconds in times.items():
-        print(f"{name:28}{1e3 * np.median(seconds):9.1f} ms")
+        least, median = 1e3 * min(seconds), 1e3 * np.median(seconds)
+        print(f"{name:28}{least:9.1f} ms at least, {median:.1f} ms in the median")
 
 
 if __name__ == "__main__":

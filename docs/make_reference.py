@@ -83,7 +83,10 @@ def make(folder, covered=MODULES):
     places = {**pages, **{path.parent: name for path, name in pages.items()
                           if path.name == "README.md" and path.parent != ROOT}, **modules()}
     for path, name in pages.items():
-        (folder / name).write_text(page(path, places, folder), encoding="utf-8")
+        text = page(path.read_text(encoding="utf-8"), path.parent, places, folder)
+        (folder / name).write_text(text, encoding="utf-8")
+    text = page(settings(), ROOT, places, folder)
+    (folder / "settings.html").write_text(text, encoding="utf-8")
     return folder / "index.html"
 
 
@@ -102,6 +105,28 @@ def modules():
     return found
 
 
+def settings():
+    """The knobs of Config with the comments of its source, as Markdown."""
+    from mrcnn.config import KNOBS, Config
+
+    lines = ["# Settings", "What a `Config` holds: each knob, its default, and why it is there."]
+    reason = []
+    for line in (ROOT / "mrcnn" / "config.py").read_text(encoding="utf-8").splitlines():
+        knob = re.match(r"    ([A-Z][A-Z0-9_]+) = ", line)
+        section = re.match(r"    # --- (.+?) -*$", line)
+        if section:
+            lines.append(f"## {section[1].capitalize()}")
+        elif line.startswith("    # "):
+            reason.append(line.strip()[2:])
+            continue
+        elif knob and knob[1] in KNOBS:
+            value = getattr(Config, knob[1])
+            value = value.tolist() if hasattr(value, "tolist") else value
+            lines.append(f"`{knob[1]} = {value!r}`  \n{' '.join(reason)}")
+        reason = []
+    return "\n\n".join(lines) + "\n"
+
+
 def page_name(name):
     """The file of a page: index.html for the README, samples-readme.html for that of samples/."""
     if name == "README.md":
@@ -116,16 +141,17 @@ def make_reference(folder, covered):
     for name in covered:
         module = importlib.import_module(name)
         for public in getattr(module, "__all__", ()):
-            getattr(module, public)  # those of `mrcnn` are imported on first use
+            setattr(module, public, getattr(module, public))  # `mrcnn` imports on first use
     pdoc.render.configure(docformat="google", footer_text="", search=True, show_source=True)
     pdoc.pdoc(*covered, output_directory=folder)
 
 
-def page(path, places, folder):
-    """A Markdown file as a page of the site.
+def page(text, parent, places, folder):
+    """Markdown as a page of the site.
 
     Args:
-        path: the Markdown file.
+        text: Markdown.
+        parent: folder that its links start from.
         places: {file or folder: page of the site}, so that links between them stay inside.
         folder: of the site; other files that are linked to are copied there.
 
@@ -134,13 +160,12 @@ def page(path, places, folder):
     """
     import markdown2  # pdoc brings it
 
-    text = path.read_text(encoding="utf-8")
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     body = markdown2.markdown(text, extras={
         "fenced-code-blocks": {"cssclass": "code"}, "tables": None, "header-ids": None,
         "cuddled-lists": None})
-    body = LINK.sub(lambda found: _link(found, path.parent, places, folder), body)
-    return PAGE.format(title=title[1] if title else path.stem, menu=_menu(places), body=body)
+    body = LINK.sub(lambda found: _link(found, parent, places, folder), body)
+    return PAGE.format(title=title[1] if title else "mrcnn", menu=_menu(places), body=body)
 
 
 def _link(found, parent, places, folder):
@@ -161,7 +186,7 @@ def _menu(places):
     """Links to the guides and to the reference."""
     first = [("index.html", "mrcnn")]
     guide = [(places[path], _heading(path)) for path in guides()]
-    last = [("api/mrcnn.html", "API reference")]
+    last = [("settings.html", "Settings"), ("api/mrcnn.html", "API reference")]
     return "\n".join(f'<a href="{name}">{title}</a>' for name, title in first + guide + last)
 
 

@@ -217,6 +217,7 @@ CHECKS = {
     **dict.fromkeys(("VALIDATION_STEPS", "WARMUP_STEPS", "CHECKPOINT_KEEP",
                      "IMAGE_CACHE_MB"), integer(0)),
     **dict.fromkeys(("SEED", "LOADER_WORKERS", "IMAGE_MIN_DIM"), integer(0, optional=True)),
+    "MAX_OBJECTS_PER_IMAGE": integer(1, optional=True),
     **dict.fromkeys(
         ("RPN_NMS_THRESHOLD", "DETECTION_MIN_CONFIDENCE", "DETECTION_NMS_THRESHOLD",
          "LEARNING_MOMENTUM"),

@@ -42,6 +42,30 @@ class _Derived:
         return self if instance is None else self.compute(instance)
 
 
+class _Linked(_Derived):
+    """A limit that follows MAX_OBJECTS_PER_IMAGE, until somebody assigns it.
+
+    Args:
+        usual: the value without MAX_OBJECTS_PER_IMAGE.
+        ratio: how many of it an object needs at least; None: as many as MAX_OBJECTS_PER_IMAGE says.
+
+    On a class it answers too, since scripts compute with `Config.TRAIN_ROIS_PER_IMAGE`.
+    """
+
+    def __init__(self, usual, ratio=None):
+        super().__init__(self._limit)
+        self.usual, self.ratio = usual, ratio
+
+    def _limit(self, config):
+        most = config.MAX_OBJECTS_PER_IMAGE
+        if not checks.is_int(most):  # None, or a value that validate() will refuse
+            return self.usual
+        return int(most) if self.ratio is None else max(self.usual, self.ratio * int(most))
+
+    def __get__(self, instance, owner=None):
+        return self._limit(owner if instance is None else instance)
+
+
 class Config:
     """All settings of one model; subclass it and override.
 
@@ -110,10 +134,10 @@ class Config:
     # positive ones.
     RPN_TRAIN_ANCHORS_PER_IMAGE = 256
     # Best anchors, by score, that reach the suppression: its cost grows with their number.
-    PRE_NMS_LIMIT = 6000
+    PRE_NMS_LIMIT = _Linked(6000, 30)
     # Proposals left after it. Training samples from them; inference runs the heads on all.
-    POST_NMS_ROIS_TRAINING = 2000
-    POST_NMS_ROIS_INFERENCE = 1000
+    POST_NMS_ROIS_TRAINING = _Linked(2000, 10)
+    POST_NMS_ROIS_INFERENCE = _Linked(1000, 5)
 
     # --- images and masks going in ---------------------------------------------------------
     # Ground-truth masks are cut to their box and shrunk: 100 full-size masks of one large
@@ -140,7 +164,7 @@ class Config:
     # --- heads: what they see and how they are trained -------------------------------------
     # Rois an image sends to the heads in training. With more of them the positives run out
     # and background takes over, which is why this is below the 512 of the paper.
-    TRAIN_ROIS_PER_IMAGE = 200
+    TRAIN_ROIS_PER_IMAGE = _Linked(200, 1)
     # Share of positives among them (one to two, as in the paper).
     ROI_POSITIVE_RATIO = 0.33
     # Side of the feature patch cut for the class and box heads.
@@ -151,14 +175,14 @@ class Config:
     # Height and width of the predicted masks. Larger ones draw finer outlines, slower.
     MASK_SHAPE = [28, 28]
     # Objects of one image used in training; beyond that a random choice of them is.
-    MAX_GT_INSTANCES = 100
+    MAX_GT_INSTANCES = _Linked(100)
     # The network learns box offsets divided by these, so that all four have a like spread.
     RPN_BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
     BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
 
     # --- what detect() keeps ---------------------------------------------------------------
     # Objects reported per image, at most.
-    DETECTION_MAX_INSTANCES = 100
+    DETECTION_MAX_INSTANCES = _Linked(100)
     # Objects the classifier is less sure of than this are not reported.
     DETECTION_MIN_CONFIDENCE = 0.7
     # Two objects of one class that overlap by more than this count as one.
@@ -188,6 +212,11 @@ class Config:
     GRADIENT_CLIP_NORM = 5.0
 
     # --- added here ------------------------------------------------------------------------
+    # Objects that one image may have. It sets MAX_GT_INSTANCES and DETECTION_MAX_INSTANCES, and
+    # raises PRE_NMS_LIMIT (30 an object), POST_NMS_ROIS_TRAINING (10), POST_NMS_ROIS_INFERENCE
+    # (5) and TRAIN_ROIS_PER_IMAGE (1) where they are too low for so many; what is assigned by
+    # itself stays. None leaves all six as they are.
+    MAX_OBJECTS_PER_IMAGE = None
     # Two objects of different classes that overlap by more than this (IoU of their boxes) count
     # as one, the surer of them. None keeps both; 0.7 to 0.9 removes what was named twice.
     DETECTION_NMS_ACROSS_CLASSES = None

@@ -107,3 +107,23 @@ def psnr(first, second):
     """Decibels between two pictures of 0..255."""
     error = np.mean((np.asarray(first, float) - np.asarray(second, float)) ** 2)
     return 10 * np.log10(255 ** 2 / max(error, 1e-9))
+
+
+def find_green(images):
+    """A detector: a Result each, with one object, the greenest region; none without green."""
+    from mrcnn.results.result import Result
+
+    answers = []
+    for image in images:
+        image = np.asarray(image).astype(int)
+        mask = (image[..., 1] > image[..., 0] + 50) & (image[..., 1] > image[..., 2] + 50)
+        rows, columns = np.nonzero(mask)
+        boxes = ([[rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]]
+                 if len(rows) else [])
+        count = len(boxes)
+        rois = np.array(boxes, np.int32).reshape(-1, 4)
+        answers.append(Result(
+            {"rois": rois, "class_ids": np.ones(count, np.int32),
+             "scores": np.full(count, 0.9, np.float32), "masks": mask[..., None][..., :count]},
+            image.shape, ["BG", "square", "disk"], image))
+    return answers

@@ -72,9 +72,8 @@ def test_derived_value_follows_its_knobs(knob, value, derived, expected):
 
 @pytest.mark.parametrize("name", DERIVED)
 def test_derived_value_can_be_assigned_on_instance_and_class(name):
-    value = {"BATCH_SIZE": 7, "IMAGE_META_SIZE": 13}.get(name, np.array([[8, 9]] * 5))
-    if name == "IMAGE_SHAPE":
-        value = np.array([64, 128, 3])
+    value = {"IMAGE_META_SIZE": 13, "IMAGE_SHAPE": np.array([64, 128, 3]),
+             "BACKBONE_SHAPES": np.array([[8, 9]] * 5)}.get(name, 7)
     sub = type("Sub", (Config,), {name: value})
     np.testing.assert_array_equal(getattr(sub(), name), value)
     config = changed(**{name: value})
@@ -91,6 +90,38 @@ def test_assigned_batch_size_wins_over_the_product():
     config.BATCH_SIZE = 1
     config.IMAGES_PER_GPU = 8
     np.testing.assert_equal(config.BATCH_SIZE, 1)
+
+
+LINKED = {"MAX_GT_INSTANCES": 100, "DETECTION_MAX_INSTANCES": 100, "PRE_NMS_LIMIT": 6000,
+          "POST_NMS_ROIS_TRAINING": 2000, "POST_NMS_ROIS_INFERENCE": 1000,
+          "TRAIN_ROIS_PER_IMAGE": 200}
+
+
+@pytest.mark.parametrize(("objects", "limits"), [
+    (None, [100, 100, 6000, 2000, 1000, 200]),
+    (20, [20, 20, 6000, 2000, 1000, 200]),
+    (300, [300, 300, 9000, 3000, 1500, 300]),
+    (np.int64(1000), [1000, 1000, 30000, 10000, 5000, 1000]),
+])
+def test_one_setting_moves_the_linked_limits(objects, limits):
+    config = changed(MAX_OBJECTS_PER_IMAGE=objects)
+    config.validate()
+    sub = type("Crowded", (Config,), {"MAX_OBJECTS_PER_IMAGE": objects})
+    for owner in (config, sub, sub(), Config.from_dict(json.loads(json.dumps(config.to_dict())))):
+        assert [getattr(owner, name) for name in LINKED] == limits
+    again = Config.from_dict(config.to_dict(), MAX_OBJECTS_PER_IMAGE=None)
+    assert {name: getattr(again, name) for name in LINKED} == LINKED
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_a_limit_that_is_assigned_stays(name):
+    config = changed(**{"MAX_OBJECTS_PER_IMAGE": 300, name: 11})
+    assert getattr(config, name) == 11
+    again = Config.from_dict(config.to_dict(), MAX_OBJECTS_PER_IMAGE=500)
+    assert getattr(again, name) == 11
+    others = [other for other in LINKED if other != name]
+    assert [getattr(again, other) for other in others] == [
+        getattr(changed(MAX_OBJECTS_PER_IMAGE=500), other) for other in others]
 
 
 def test_own_init_may_set_knobs_before_and_after_the_base_class():
@@ -210,6 +241,9 @@ def test_own_attributes_are_silent():
     ({"VALIDATION_STEPS": -1}, r"VALIDATION_STEPS = -1: .*valid: 0$"),
     ({"DETECTION_MIN_CONFIDENCE": 1.5}, r"DETECTION_MIN_CONFIDENCE = 1.5: .*valid: 1$"),
     ({"RPN_NMS_THRESHOLD": -0.1}, r"RPN_NMS_THRESHOLD = -0.1: .*valid: 0$"),
+    ({"DETECTION_NMS_ACROSS_CLASSES": 1.5}, r"DETECTION_NMS_ACROSS_CLASSES = 1.5: .*valid: 1$"),
+    ({"MAX_OBJECTS_PER_IMAGE": 0}, r"^MAX_OBJECTS_PER_IMAGE = 0: must be a whole number .*: 1$"),
+    ({"MAX_OBJECTS_PER_IMAGE": 2.5}, r"^MAX_OBJECTS_PER_IMAGE = 2.5: must be a whole number"),
     ({"DETECTION_NMS_THRESHOLD": float("nan")}, r"DETECTION_NMS_THRESHOLD = nan: must be"),
     ({"ROI_POSITIVE_RATIO": 0}, r"ROI_POSITIVE_RATIO = 0: must be a number above 0"),
     ({"LEARNING_RATE": -1}, r"LEARNING_RATE = -1: must be a number at least 0; .*: 0$"),
@@ -281,6 +315,7 @@ def test_all_problems_are_told_at_once():
     {"BACKBONE_STRIDES": (4, 8, 16, 32, 64)}, {"BACKBONE_STRIDES": np.array([4, 8, 16, 32, 64])},
     {"BACKBONE_SHAPES": np.full((5, 2), 3)}, {"BACKBONE_SHAPES": [(8, np.int64(9))] * 5},
     {"IMAGE_META_SIZE": 16, "NUM_CLASSES": 4}, {"BACKBONE_WIDTH": 16},
+    {"MAX_OBJECTS_PER_IMAGE": np.int64(3)}, {"DETECTION_NMS_ACROSS_CLASSES": 0.8},
 ])
 def test_usable_values_pass(values):
     changed(**values).validate()

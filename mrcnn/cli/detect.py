@@ -21,7 +21,7 @@ pattern, or a camera: 0 or camera:0.
 
 \b
 Written into the output folder, as --save says:
-  pictures  pictures, and videos with their sound: masks, boxes and labels drawn
+  pictures  pictures, and videos with sound: masks, boxes and labels drawn
   coco      detections.json: images, categories, and annotations with scores
   masks     masks/NAME.png, 16 bits: 0 for nothing, k on the k-th object
   labelme   labelme/NAME.json, to correct by hand and train on

@@ -48,15 +48,16 @@ def inspect(data, format_, images, subset, count, names, seed, augment, model, c
     Of a set with subsets, train is shown unless --subset says another.
     """
     with clear_errors():
-        from mrcnn.commands.inspecting import InspectOptions, free_output, inspect_data
+        from mrcnn.commands.inspect_files import free_output
+        from mrcnn.commands.inspecting import InspectOptions, inspect_data
         from mrcnn.data.check.progress import progress_bar
 
-        options = InspectOptions(data, output, format_, images, subset, count, names, seed,
-                                 augment, config, assignments, model)
         try:
-            free_output(options)
+            output = free_output(data, output)
         except FileExistsError as error:
             raise click.UsageError(str(error)) from error
+        options = InspectOptions(data, output, format_, images, subset, count, names, seed,
+                                 augment, config, assignments, model)
         with progress_bar("reading objects") as progress:
             page, faults = inspect_data(options, progress)
         for text in faults[:5]:

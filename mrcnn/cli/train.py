@@ -60,6 +60,8 @@ WITH_RESUME = {"data", "resume", "output", "name", "epochs", "config", "assignme
               metavar="N", help="Measure mAP after every N epochs; 0 never.")
 @click.option("--patience", type=click.IntRange(min=1), metavar="N",
               help="End a stage when val_mAP has not risen for N epochs.")
+@click.option("--class-attribute", metavar="NAME",
+              help="VIA: the region attribute that holds the class.")
 @config_options
 @data_options
 @click.pass_context

@@ -1,16 +1,19 @@
 """Settings that follow from the data: image size, channels, anchors, limits, steps."""
 
+import math
 import re
 from pathlib import Path
 
 import numpy as np
 
+from mrcnn.commands import machine
 from mrcnn.data.image_files import read_bands
 
 SIDE_STEP, LEAST_SIDE = 64, 128  # pixels
 SIZES_READ, FILES_OPENED = 500, 5  # images that are enough to tell
 MOST_STEPS, MOST_VAL_STEPS = 1000, 50
 MOST_OBJECTS = 1000
+MOST_CACHE_MB, SHARE_OF_MEMORY = 4096, 0.1
 FIT_OF_TRAINED = 0.05  # gain in recall that is worth new anchors for trained weights
 
 
@@ -87,6 +90,18 @@ def steps_of(images, batch, least):
 def validation_steps(images, batch):
     """VALIDATION_STEPS: every image once, as far as that is quick."""
     return int(min(-(-images // batch), MOST_VAL_STEPS))
+
+
+def cache_size(images, shape):
+    """IMAGE_CACHE_MB: room for all resized images where that is little memory, else none.
+
+    Args:
+        images: number of them.
+        shape: [H, W, C] in the network, uint8.
+    """
+    megabytes = math.ceil(images * math.prod(map(int, shape)) / 2**20 * 1.1)
+    most = (machine.memory_gib() or 0) * 1024 * SHARE_OF_MEMORY
+    return megabytes if megabytes <= min(most, MOST_CACHE_MB) else 0
 
 
 def from_statistics(statistics, trained):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mrcnn._atomic import atomic_path
+from mrcnn.commands.quiet import quiet_start
 from mrcnn.config import Config
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.evaluation.coco import coco_evaluate
@@ -83,12 +84,13 @@ def demo(output="demo.png", logs="logs", epochs=EPOCHS, config=None, images=IMAG
     check_writable(logs)
     _check_picture(output)
     config = config or DemoConfig()
-    from mrcnn._versions import check_versions
+    with quiet_start():
+        from mrcnn._versions import check_versions
 
-    check_versions()
-    from mrcnn.engine.mask_rcnn import MaskRCNN
+        check_versions()
+        from mrcnn.engine.mask_rcnn import MaskRCNN
 
-    model = MaskRCNN("training", config, logs)
+        model = MaskRCNN("training", config, logs)
     started = time.perf_counter()
     _train(model, epochs, images)
     minutes = (time.perf_counter() - started) / 60

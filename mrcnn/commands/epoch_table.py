@@ -35,6 +35,22 @@ def row(epoch="", step="", left="", seconds=None, losses=None, rate=None):
     return "".join(f"{value:>{width}}" for value, (_, width) in zip(values, COLUMNS, strict=True))
 
 
+def validation_row(logs):
+    """The line below it: mAP where it was measured, and the losses; None where there is neither.
+
+    Args:
+        logs: dict of an epoch, with "val_loss" and so on, "val_mAP", "val_mAP50".
+    """
+    losses = {name: logs[f"val_{name}"] for name in LOSSES if f"val_{name}" in logs}
+    if not losses and "val_mAP" not in logs:
+        return None
+    text = "validation"
+    if "val_mAP" in logs:
+        text = f"mAP {logs['val_mAP']:.3f}, mAP50 {logs['val_mAP50']:.3f}"
+    width = sum(width for _, width in COLUMNS[:4])
+    return f"{text:>{width}}" + row(losses=losses)[width:].rstrip()
+
+
 def _number(value):
     if value is None:
         return ""
@@ -115,7 +131,7 @@ class Screen:
             from rich.live import Live
 
             console = Console(highlight=False, markup=False, emoji=False)
-            self._live = Live(console=console, transient=True, refresh_per_second=8)
+            self._live = Live(console=console, transient=True, auto_refresh=False)
             self._live.start()
         return self
 
@@ -129,7 +145,7 @@ class Screen:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
         elif self._time_of() - self._printed >= SECONDS_BETWEEN_LINES:
             self.keep(line)
 
@@ -138,7 +154,7 @@ class Screen:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.update(Text(""))
+            self._live.update(Text(""), refresh=True)
             self._live.console.print(Text(line))
         else:
             print(line, flush=True)

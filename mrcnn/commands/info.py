@@ -9,6 +9,7 @@ from mrcnn import __version__, _versions
 from mrcnn import _config_json as as_json
 from mrcnn.commands import machine, run_files
 from mrcnn.commands.opening import describe
+from mrcnn.commands.quiet import quiet_start
 from mrcnn.config import KNOBS, Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
 
@@ -173,7 +174,8 @@ def installation_facts():
     problem, gpus = None, []
     try:
         _versions.check_versions()
-        gpus = _gpus()
+        with quiet_start():
+            gpus = _gpus()
     except ImportError as error:
         problem = str(error)
     matrix = {name: {"installed": _installed(versions, name), "needed": needed, "tested": tested}

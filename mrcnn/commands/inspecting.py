@@ -1,16 +1,13 @@
 """`mrcnn inspect`: draws what was read of a data set, so that a person sees whether it is right."""
 
-import datetime
 import difflib
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mrcnn._atomic import atomic_path
 from mrcnn.commands import data_defaults, inspect_page, inspect_panels
+from mrcnn.commands.inspect_files import Album, free_output, write_page
 from mrcnn.commands.opening import check_classes, describe, inference_config, open_detector
 from mrcnn.commands.settings import read_settings
 from mrcnn.commands.training_data import chosen_subset
@@ -22,9 +19,7 @@ from mrcnn.data.check.statistics import Tally
 from mrcnn.data.dataset import DataError, image_label
 from mrcnn.data.formats.detect import SHAPES, detect_format, is_shapes, subsets_of
 from mrcnn.data.formats.loading import load_dataset
-from mrcnn.media.names import make_writable
 
-INDEX, PICTURES = "index.html", "pictures"
 LARGEST_SIDE = 1024  # of the network, where no configuration says it
 MOST_COUNTED = 1000  # images whose objects are measured
 WORST_MASKS = 6
@@ -63,8 +58,7 @@ def inspect_data(options, progress=None):
         ValueError, OSError: what is wrong with the data, the settings, the model or the place
             to write to, before anything is drawn.
     """
-    output = free_output(options)
-    make_writable(output.parent)
+    output = free_output(options.data, options.output)
     settings = read_settings(options.config, options.assignments)
     trained = describe(options.model) if options.model else None
     dataset, subset = _load(options)
@@ -79,32 +73,17 @@ def inspect_data(options, progress=None):
     chosen = choose(dataset, options.count, options.seed, options.names)
     model = None if trained is None else open_detector(
         options.model, options.config, options.assignments, dataset.class_names)
-    album = _Album()
-    tally, counted, faults = _tally(dataset, config, options.seed, progress)
+    album = Album()
+    tally, faults = _tally(dataset, config, options.seed, progress)
+    statistics = tally.statistics(dataset.class_names)
     samples = [_sample(dataset, image_id, config, options, model, album) for image_id in chosen]
     faults += [f"{sample['name']}: {sample['fault']}" for sample in samples if sample["fault"]]
     text = inspect_page.page(
         title=_title(options, subset), samples=samples, problems=_problems(dataset, faults),
-        facts=_facts(dataset, config, tally, counted), classes=_classes(dataset, tally),
+        facts=_facts(dataset, config, statistics), classes=_classes(statistics),
         anchors=_anchors(dataset, chosen, config, options, album),
         sizes=_sizes(tally, config, album), **_masks(dataset, chosen, config, options, album))
-    return _write(output, text, album), list(dict.fromkeys(faults))
-
-
-def free_output(options):
-    """Where to write: a folder, or the page alone where `--output` ends in .html.
-
-    Raises:
-        FileExistsError: something is there already.
-    """
-    if options.output is None:
-        name = data_defaults.run_name(options.data)
-        time = datetime.datetime.now().strftime("%Y%m%dT%H%M%S")
-        options.output = os.path.join("results", f"inspect_{name}_{time}")
-    output = Path(options.output)
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise FileExistsError(f"{output} is there already; choose another --output")
-    return output
+    return write_page(output, text, album), list(dict.fromkeys(faults))
 
 
 def choose(dataset, count, seed, names=()):
@@ -167,21 +146,8 @@ def _knobs(dataset, said):
 # --- what is on the page ----------------------------------------------------------------------
 
 
-class _Album:
-    """The pictures, by file name."""
-
-    def __init__(self):
-        self.files = {}
-
-    def add(self, name, content, kind=inspect_page.JPEG):
-        """Keeps the bytes of a file; answers its address for the page."""
-        ending = ".png" if kind == inspect_page.PNG else ".jpg"
-        self.files[name + ending] = content
-        return inspect_page.address_of(content, kind)
-
-
 def _tally(dataset, config, seed, progress):
-    """(Tally, number of images it counts, texts of what could not be read)."""
+    """(Tally of some or all images, texts of what could not be read)."""
     tally, faults = Tally(config), []
     for done, image_id in enumerate(ids := choose(dataset, MOST_COUNTED, seed), start=1):
         try:
@@ -193,7 +159,7 @@ def _tally(dataset, config, seed, progress):
             faults.append(str(error))
         if progress is not None:
             progress(done, len(ids))
-    return tally, len(tally.image_ids), faults
+    return tally, faults
 
 
 def _size(dataset, image_id):
@@ -241,10 +207,9 @@ def _title(options, subset):
     return f"{options.data} ({subset})" if subset else str(options.data)
 
 
-def _facts(dataset, config, tally, counted):
+def _facts(dataset, config, statistics):
     """[(name, text)] for the head of the page."""
-    whole = len(dataset.image_ids)
-    statistics = tally.statistics(dataset.class_names)
+    whole, counted = len(dataset.image_ids), statistics["images"]
     part = "" if counted == whole else f" (of {counted} of the {whole} images)"
     mini = f"{_by(config.MINI_MASK_SHAPE)} px" if config.USE_MINI_MASK else "off"
     height, width = config.IMAGE_SHAPE[:2]
@@ -268,9 +233,8 @@ def _problems(dataset, faults):
     return texts
 
 
-def _classes(dataset, tally):
-    rows = sorted(tally.statistics(dataset.class_names)["classes"],
-                  key=lambda row: -row["instances"])
+def _classes(statistics):
+    rows = sorted(statistics["classes"], key=lambda row: -row["instances"])
     most = max([row["instances"] for row in rows], default=0) or 1
     return [{**row, "share": round(100 * row["instances"] / most, 1)} for row in rows]
 
@@ -316,27 +280,3 @@ def _masks(dataset, chosen, config, options, album):
     mean = np.mean([iou for iou, _ in rows]) if rows else 0
     return {"masks": shown, "mini_shape": _by(config.MINI_MASK_SHAPE),
             "masks_text": f"All {len(rows)} keep an IoU of {mean:.2f} on average."}
-
-
-# --- files ------------------------------------------------------------------------------------
-
-
-def _write(output, text, album):
-    """The page, alone or in a folder with its pictures; the folder appears when it is whole."""
-    if output.suffix.lower() == ".html":
-        with atomic_path(output) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
-        return output
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        (unfinished / PICTURES).mkdir(parents=True)
-        for name, content in album.files.items():
-            (unfinished / PICTURES / name).write_bytes(content)
-        (unfinished / INDEX).write_text(text, encoding="utf-8")
-        if output.exists():
-            output.rmdir()  # it was empty
-        os.replace(unfinished, output)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return output / INDEX

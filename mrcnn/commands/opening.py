@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mrcnn.commands.coco_names import COCO_NAMES
+from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.settings import read_settings
 from mrcnn.config import Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
@@ -152,12 +153,13 @@ def open_detector(path, config=None, assignments=(), classes=None):
     """
     description = describe(path)
     config = inference_config(description, config, assignments)
-    from mrcnn._versions import check_versions
+    with quiet_start():
+        from mrcnn._versions import check_versions
 
-    check_versions()
-    from mrcnn.engine.mask_rcnn import MaskRCNN
+        check_versions()
+        from mrcnn.engine.mask_rcnn import MaskRCNN
 
-    model = MaskRCNN("inference", config, str(Path(description.path).parent))
+        model = MaskRCNN("inference", config, str(Path(description.path).parent))
     model.load_weights(description.path, by_name=True)
     model.class_names = description.class_names or (list(classes) if classes else None)
     return model

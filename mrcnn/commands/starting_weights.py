@@ -58,6 +58,11 @@ class Start:
         return f"{self.path}" + (f", {names[self.kind]}" if self.kind in names else "")
 
 
+def is_download(name):
+    """True for the published weights, which may have to be fetched first."""
+    return name in (COCO, IMAGENET)
+
+
 def find_weights(name):
     """The file that `--weights` means; COCO's and ImageNet's are downloaded on first use.
 
@@ -73,7 +78,7 @@ def find_weights(name):
     """
     if name == NONE:
         return Start(NONE)
-    if name not in (COCO, IMAGENET):
+    if not is_download(name):
         description = describe(name)
         return Start("file", description.path, description)
     try:

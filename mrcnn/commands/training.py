@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 from mrcnn.commands import epoch_table, run_files
+from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.training_plan import make_plan, resume_plan, run_to_resume
 from mrcnn.data.formats.annotated import AnnotatedDataset
 from mrcnn.data.formats.coco_writer import save_coco
@@ -68,13 +69,14 @@ def open_trainer(plan):
     Args:
         plan: TrainPlan.
     """
-    from mrcnn._versions import check_versions
+    with quiet_start():
+        from mrcnn._versions import check_versions
 
-    check_versions()
-    from mrcnn.engine.mask_rcnn import MaskRCNN
-    from mrcnn.engine.run_folders import checkpoint_pattern
+        check_versions()
+        from mrcnn.engine.mask_rcnn import MaskRCNN
+        from mrcnn.engine.run_folders import checkpoint_pattern
 
-    model = MaskRCNN("training", plan.config, plan.options.output)
+        model = MaskRCNN("training", plan.config, plan.options.output)
     if plan.resumed:
         path = plan.resumed.path
         model.load_weights(path, by_name=True)

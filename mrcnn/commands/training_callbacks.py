@@ -7,8 +7,6 @@ import keras
 from mrcnn.commands import epoch_table
 from mrcnn.commands.run_files import add_to_history
 
-MAP_NAMES = ("val_mAP", "val_mAP50", "val_mAP75")
-
 
 def learning_rate(model):
     """The rate of the present step as a float."""
@@ -56,11 +54,9 @@ class TableOfEpochs(keras.callbacks.Callback):
         """Keeps the line, with one of the validation below it."""
         logs = logs or {}
         self.screen.keep(self._line(self.steps, logs))
-        val = {name: logs[f"val_{name}"] for name in epoch_table.LOSSES if f"val_{name}" in logs}
-        maps = "".join(f"  {name} {logs[name]:.3f}" for name in MAP_NAMES if name in logs)
-        if val or maps:
-            line = epoch_table.row(step="val", losses=val)
-            self.screen.keep(line.rstrip() + maps)
+        below = epoch_table.validation_row(logs)
+        if below:
+            self.screen.keep(below)
 
     def _line(self, step, logs):
         return epoch_table.row(

@@ -39,7 +39,7 @@ class TrainingData:
     is_split: bool = False
 
 
-def load_sets(path, val=None, format="auto", images=None, subset=None):
+def load_sets(path, val=None, format="auto", images=None, subset=None, **more):
     """Reads what is to train and to validate.
 
     Args:
@@ -49,6 +49,7 @@ def load_sets(path, val=None, format="auto", images=None, subset=None):
         format: of both, as `load_dataset`.
         images: folder of the images, as `load_dataset`.
         subset: the part of `path` that trains; None takes train, or all of an undivided set.
+        **more: options of the format's reader, such as `class_attribute` for VIA.
 
     Returns:
         TrainingData.
@@ -64,7 +65,7 @@ def load_sets(path, val=None, format="auto", images=None, subset=None):
     name = detect_format(path) if format == "auto" else format
     names = subsets_of(path, name, images)
     subset = subset or chosen_subset(names, path, ("train",))
-    data = TrainingData(load_dataset(path, name, images, subset=subset), None, name, subset)
+    data = TrainingData(load_dataset(path, name, images, subset=subset, **more), None, name, subset)
     if val == NO_VAL:
         return data
     if val is not None and val not in names:
@@ -79,7 +80,7 @@ def load_sets(path, val=None, format="auto", images=None, subset=None):
         data.is_split = True
         return data
     data.val = load_dataset(data.val_path, name, images, classes=data.train,
-                            subset=data.val_subset)
+                            subset=data.val_subset, **more)
     _check_agreement(data)
     return data
 

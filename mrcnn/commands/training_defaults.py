@@ -86,12 +86,14 @@ def _scales(first):
 
 
 def length_knobs(data, config, small, start, gpu):
-    """STEPS_PER_EPOCH and VALIDATION_STEPS from the numbers of images."""
+    """STEPS_PER_EPOCH, VALIDATION_STEPS and IMAGE_CACHE_MB from the numbers of images."""
     least = AIMS[_kind(small, start), gpu][1]
     batch = config.BATCH_SIZE
     val = 0 if data.val is None else len(data.val.image_ids)
-    return {"STEPS_PER_EPOCH": data_defaults.steps_of(len(data.train.image_ids), batch, least),
-            "VALIDATION_STEPS": data_defaults.validation_steps(val, batch)}
+    train = len(data.train.image_ids)
+    return {"STEPS_PER_EPOCH": data_defaults.steps_of(train, batch, least),
+            "VALIDATION_STEPS": data_defaults.validation_steps(val, batch),
+            "IMAGE_CACHE_MB": data_defaults.cache_size(train + val, config.IMAGE_SHAPE)}
 
 
 def stages(epochs, config, small, start, class_names, gpu):

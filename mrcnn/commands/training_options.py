@@ -39,6 +39,7 @@ class TrainOptions:
     format: str = "auto"
     images: str | None = None
     subset: str | None = None
+    class_attribute: str | None = None
     map_every: int = 1
     patience: int | None = None
 

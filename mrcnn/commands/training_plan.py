@@ -11,7 +11,7 @@ from mrcnn.commands.opening import Description, check_classes, checkpoint_of, de
 from mrcnn.commands.run_files import CONFIG, read_run
 from mrcnn.commands.sample import stages_up_to
 from mrcnn.commands.settings import read_settings
-from mrcnn.commands.starting_weights import Start, find_weights
+from mrcnn.commands.starting_weights import Start, find_weights, is_download
 from mrcnn.commands.training_options import TrainConfig, TrainOptions
 from mrcnn.config import Config
 from mrcnn.data.check.report import counted
@@ -76,11 +76,14 @@ def make_plan(options):
     _check_stages(given.STAGES)
     _check_output(options.output)
     small, why = training_defaults.is_small(options.small, options.weights, said, gpu)
+    weights = training_defaults.weights_name(options.weights, small)
+    start = None if is_download(weights) else find_weights(weights)
     data = _sets(options)
-    start = find_weights(training_defaults.weights_name(options.weights, small))
+    start = start or find_weights(weights)
     knobs = training_defaults.network_knobs(data, start, small, said, gpu)
     knobs["NAME"] = data_defaults.run_name(options.data)
     config = settings.config(knobs)
+    _check_class_count(config, data)
     statistics = _checked(data, config)
     fitted, fit = data_defaults.from_statistics(statistics, start.is_detector)
     training_data.hold_out(data)
@@ -184,8 +187,9 @@ def _check_stages(rows):
 
 def _sets(options):
     """The data sets as options say; an empty one is refused."""
+    more = {"class_attribute": options.class_attribute} if options.class_attribute else {}
     data = training_data.load_sets(options.data, options.val, options.format, options.images,
-                                   options.subset)
+                                   options.subset, **more)
     for dataset, what in ((data.train, "to train on"), (data.val, "to validate on")):
         if dataset is not None and not len(dataset.image_ids):
             raise DataError(f"{options.data}: no image {what}")
@@ -193,6 +197,14 @@ def _sets(options):
         raise DataError(f"{options.data}: its annotations name no class, so there is nothing to "
                         "learn")
     return data
+
+
+def _check_class_count(config, data):
+    count = data.train.num_classes
+    if config.NUM_CLASSES != count:
+        names = ", ".join(str(name) for name in data.train.class_names[1:])
+        raise ValueError(f"NUM_CLASSES = {config.NUM_CLASSES} is set, but the data have {count} "
+                         f"with the background: {names}. Leave it out, it follows from the data")
 
 
 def _checked(data, config):

@@ -3,6 +3,7 @@
 Shapes: B images, A anchors, G = MAX_GT_INSTANCES, R = TRAIN_ROIS_PER_IMAGE, C classes or channels.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -199,6 +200,9 @@ def _padded_objects(example, shape, config):
     most, count = config.MAX_GT_INSTANCES, len(example.class_ids)
     chosen = np.arange(count)
     if count > most:
+        warnings.warn(f"images with more than MAX_GT_INSTANCES = {most} objects: a random choice "
+                      "of them is trained on, another each time; MAX_OBJECTS_PER_IMAGE raises "
+                      "all limits together", stacklevel=2)
         chosen = np.sort(example.rng.choice(count, most, replace=False))
     size = tuple(config.MINI_MASK_SHAPE) if config.USE_MINI_MASK else shape
     ids = np.zeros(most, np.int32)

@@ -92,7 +92,7 @@ def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=N
 
 
 def chosen_images(dataset, limit=None, image_ids=None):
-    """Ids of the images to evaluate, list of int.
+    """Ids of the images of a dataset to evaluate, list of int: `image_ids`, or the first `limit`.
 
     Raises:
         ValueError: a negative limit.

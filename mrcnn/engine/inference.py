@@ -189,8 +189,8 @@ def warn_of_limit(detections, limit):
     if full:
         warnings.warn(
             f"{full} image(s) reached DETECTION_MAX_INSTANCES = {limit}: objects may have been "
-            "cut; raise it (it can be changed on the config at any time), or set MAX_INSTANCES, "
-            "which raises all limits together",
+            "cut; raise it (it can be changed on the config at any time); "
+            "MAX_OBJECTS_PER_IMAGE raises all limits together, for a new model",
             stacklevel=4,
         )
 

@@ -238,7 +238,14 @@ class MaskRCNN:
         self.keras_model.compile(optimizer=optimizer, jit_compile=False)
 
     def set_trainable(self, layer_regex, keras_model=None, indent=0, verbose=1):
-        """Freeze all layers but those whose name matches; returns the names trained."""
+        """Freeze all layers but those whose name matches; returns the names trained.
+
+        Args:
+            layer_regex: one of the stages of `train`, or a regular expression.
+            keras_model: another model than this one's.
+            indent: spaces before the line that is printed.
+            verbose: 1 prints how many layers will be trained.
+        """
         names = layer_selection.set_trainable(keras_model or self.keras_model, layer_regex)
         if verbose:
             log(f"{' ' * indent}{len(names)} layers will be trained")
@@ -403,7 +410,14 @@ class MaskRCNN:
         return inference.mold_many(images, self.config)
 
     def unmold_detections(self, detections, mrcnn_mask, original_image_shape, image_shape, window):
-        """One image's outputs in its own pixels: rois, class_ids, scores, masks."""
+        """One image's outputs in its own pixels: rois, class_ids, scores, masks.
+
+        Args:
+            detections: [D, (y1, x1, y2, x2, class_id, score)] normalised.
+            mrcnn_mask: [D, h, w, classes].
+            original_image_shape, image_shape: (H, W, C) of the caller's and the molded image.
+            window: (y1, x1, y2, x2) pixels of the molded image without its padding.
+        """
         return molding.unmold_detections(
             detections, mrcnn_mask, original_image_shape, image_shape, window
         )

@@ -77,7 +77,7 @@ class Evaluation:
         return confusion.outcome_of(record, self.kind, self.confidence, self.iou)
 
     def confusion_at(self, confidence, iou=0.5, kind=None):
-        """A confusion matrix at another confidence or IoU: [C, C] int.
+        """A confusion matrix at another confidence, iou, or kind ("bbox", "segm"): [C, C] int.
 
         Detections below the `min_confidence` of the evaluation are not there to be counted.
         """

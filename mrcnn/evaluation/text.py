@@ -97,9 +97,15 @@ def confusion_table(evaluation):
                 for i in order]
         return Table(f"{title}: rows are the truth, columns what was detected",
                      ["", *(names[j] for j in order)], rows)
-    rows = [[f"{names[i]} taken for {names[j]}", str(count)]
+    rows = [[_said(names, i, j), str(count)]
             for i, j, count in confusions(evaluation.confusion)[:MOST_CONFUSIONS]]
     return Table(f"{title}: the most frequent", ["", "times"], rows)
+
+
+def _said(names, i, j):
+    if not j:
+        return f"{names[i]} missed"
+    return f"{names[i]} taken for {names[j]}" if i else f"false {names[j]}"
 
 
 def confusions(matrix):

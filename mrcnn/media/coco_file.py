@@ -4,6 +4,8 @@ import json
 import os
 import tempfile
 from contextlib import contextmanager, suppress
+from os.path import relpath
+from pathlib import Path
 
 from pycocotools import mask as coding
 
@@ -12,8 +14,8 @@ from mrcnn.media.names import naming, partial_path
 
 
 @contextmanager
-def writing_coco(path, class_names):
-    """Yields a CocoFile that gets its name when the body ends.
+def writing_coco(path, class_names, root=None):
+    """Yields a CocoFile that gets its name when the body ends; arguments as of that.
 
     Ctrl-C keeps what is there so far as sound JSON under the name of `names.partial_path`; any
     other error leaves nothing.
@@ -21,7 +23,7 @@ def writing_coco(path, class_names):
     with atomic_path(path) as unfinished, tempfile.TemporaryFile(
             "w+", encoding="utf-8", dir=unfinished.parent) as images:
         file = open(unfinished, "w", encoding="utf-8")
-        writer = CocoFile(file, images, class_names, path)
+        writer = CocoFile(file, images, class_names, path, root)
         try:
             yield writer
             writer.close()
@@ -40,18 +42,21 @@ class CocoFile:
         {"categories": [...], "annotations": [...], "images": [...]}
 
     `COCO(path)` reads it whole, as `load_dataset` does; its "annotations" alone are what
-    `COCO.loadRes` takes. Category ids are class ids. An image has its path under "file_name";
-    a frame of a video the name that `mrcnn frames` gives it, and "video", "frame" and "time".
+    `COCO.loadRes` takes. Category ids are class ids. An image's "file_name" is its path below
+    `root`; that of a video's frame the name that `mrcnn frames` gives it, with "video", "frame"
+    and "time" beside it.
 
     Args:
         file: text file to write to.
         images: another one, for the list of images until the end.
         class_names: by class id, the background first.
         shown_path: what messages call the file.
+        root: folder that all the images are in; None for their own.
     """
 
-    def __init__(self, file, images, class_names, shown_path):
+    def __init__(self, file, images, class_names, shown_path, root=None):
         self._file, self._images, self._shown_path = file, images, shown_path
+        self._root = root
         self._image_count = self._object_count = 0
         categories = [{"id": number, "name": str(name), "supercategory": ""}
                       for number, name in enumerate(class_names) if number]
@@ -61,7 +66,8 @@ class CocoFile:
         """Writes what was found in a frame."""
         self._image_count += 1
         height, width = frame.image.shape[:2]
-        record = {"id": self._image_count, "file_name": frame.path.as_posix(),
+        root = frame.path.parent if self._root is None else self._root
+        record = {"id": self._image_count, "file_name": Path(relpath(frame.path, root)).as_posix(),
                   "width": width, "height": height}
         if frame.number is not None:
             record.update(file_name=f"{frame.name}.jpg", video=frame.path.as_posix(),

@@ -1,6 +1,7 @@
 """What a run will look at and write, checked before a model is opened."""
 
 import datetime
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Plan:
 
     Attributes:
         output: Path.
+        root: the folder that all picture files are in, perhaps in folders of it; None for none.
         skipped: inputs that cannot be read, (path, why).
 
     Raises:
@@ -56,6 +58,8 @@ class Plan:
         inputs = find_inputs(names, recursive, self.output)
         self._check_in_place(inputs)
         self.skipped = []
+        folders = [str(path.resolve().parent) for path in inputs.images]
+        self.root = Path(os.path.commonpath(folders)) if _one_drive(folders) else None
         titles = distinct_names([*inputs.images, *inputs.videos])
         self._plan_images(inputs.images[:limit], titles)
         self.videos = self._readers(inputs.videos, titles[len(inputs.images):],
@@ -121,6 +125,11 @@ class Plan:
         if moving and self.channels not in (1, 3):
             raise ValueError(f"{moving[0].path}: videos have 3 channels, the model takes "
                              f"{self.channels} (IMAGE_CHANNEL_COUNT)")
+
+
+def _one_drive(folders):
+    """Whether there are folders, and all on one drive."""
+    return len({os.path.splitdrive(folder)[0] for folder in folders}) == 1
 
 
 def _missing(folder):

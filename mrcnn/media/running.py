@@ -86,7 +86,7 @@ class _Run:
         with ExitStack() as stack:
             if "coco" in plan.save:
                 self._announce(plan.target_of_coco)
-                coco = writing_coco(plan.target_of_coco, self.class_names)
+                coco = writing_coco(plan.target_of_coco, self.class_names, plan.root)
                 self.sinks.append(stack.enter_context(coco))
             if plan.images.count:
                 self._images(batch)

@@ -79,9 +79,10 @@ def _files_of(name, recursive, outside):
 
 def _files_in(folder, recursive, outside):
     outside = outside and Path(outside).resolve()
+    is_within = outside is not None and folder.resolve() in outside.parents
     paths = folder.rglob("*") if recursive else folder.iterdir()
     found = [path for path in paths if _is_known(path) and path.is_file()
-             and not (outside and outside in path.resolve().parents)]
+             and not (is_within and outside in path.resolve().parents)]
     if not found:
         more = "" if recursive or not any(p.is_dir() for p in folder.iterdir()) else (
             "; --recursive looks into the folders in it")

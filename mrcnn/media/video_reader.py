@@ -175,9 +175,9 @@ class VideoReader:
             raise ValueError(f"the range ends at frame {self._end} and starts at {self.first}: "
                              "no frame lies between")
         if self._announced and self.first >= self._announced:
-            raise ValueError(
-                f"{self.path} has {self._announced} frames, {self._announced / float(self.rate):.1f}"
-                f" s: there is no frame {self.first} ({self.first / float(self.rate):.1f} s)")
+            seconds, asked = (float(count / self.rate) for count in (self._announced, self.first))
+            raise ValueError(f"{self.path} has {self._announced} frames ({seconds:.1f} s): there "
+                             f"is no frame {self.first} ({asked:.1f} s)")
 
     def _last(self):
         ends = [end for end in (self._end, self._announced) if end is not None]

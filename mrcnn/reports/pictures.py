@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from mrcnn.evaluation.confusion import CROWD, FALSE, IGNORED, MISSED
-from mrcnn.visualize import lettering, painting
+from mrcnn.visualize import lettering, painting, placement
 
 SIDE = 400  # pixels of a panel's longer side
 MOST_ENLARGED = 4
@@ -67,7 +67,7 @@ def as_jpeg(picture, quality=85):
 
 def _panel(image, objects, states, class_names):
     """One half: the image with the objects on it."""
-    from PIL import Image, ImageDraw
+    from PIL import Image
 
     canvas = painting.to_rgb(image)
     height, width = canvas.shape[:2]
@@ -79,11 +79,19 @@ def _panel(image, objects, states, class_names):
     for i in shown:
         _paint(canvas, objects, i, COLORS[states[i]], scale)
     picture = Image.fromarray(canvas)
-    draw = ImageDraw.Draw(picture)
-    for i in shown:
-        if len(shown) <= MOST_LABELS or states[i] in (MISNAMED, MISTAKE):
-            _label(draw, objects, i, class_names, COLORS[states[i]], scale)
+    labelled = [i for i in reversed(shown)
+                if len(shown) <= MOST_LABELS or states[i] in (MISNAMED, MISTAKE)]
+    _write_labels(picture, objects.pixel_boxes()[labelled] * scale,
+                  [label_of(objects, i, class_names) for i in labelled],
+                  [COLORS[states[i]] for i in labelled])
     return np.array(picture)
+
+
+def label_of(objects, i, class_names):
+    """Name and score; of a data set with one class only the score."""
+    parts = [class_names[int(objects.class_ids[i])]] if len(class_names) > 2 else []
+    parts += [] if objects.scores is None else [f"{objects.scores[i]:.2f}"]
+    return " ".join(parts)
 
 
 def _paint(canvas, objects, i, color, scale):
@@ -106,17 +114,20 @@ def _paint(canvas, objects, i, color, scale):
     painting.apply_mask(canvas, edge, color, 0.9)
 
 
-def _label(draw, objects, i, class_names, color, scale):
-    """Name and score on the colour of the object, inside the picture."""
-    from PIL import ImageFont
+def _write_labels(picture, boxes, texts, colors):
+    """Black letters on the colours of their objects, where there is room; the first ones first."""
+    from PIL import ImageDraw, ImageFont
 
-    text = class_names[int(objects.class_ids[i])]
-    text += "" if objects.scores is None else f" {objects.scores[i]:.2f}"
-    font = ImageFont.truetype(lettering.font_for(text), LETTERS)
-    y1, x1 = objects.pixel_boxes()[i][:2] * scale
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    x = max(0, min(x1, draw.im.size[0] - (right - left) - 4))
-    y = max(0, y1 - (bottom - top) - 5)
-    draw.rectangle((x, y, x + right - left + 4, y + bottom - top + 4),
-                   fill=tuple(int(255 * part) for part in color))
-    draw.text((x + 2 - left, y + 2 - top), text, fill=(0, 0, 0), font=font)
+    rows = [row for row in zip(boxes, texts, colors, strict=True) if row[1]]
+    draw = ImageDraw.Draw(picture)
+    fonts = [ImageFont.truetype(lettering.font_for(text), LETTERS) for _, text, _ in rows]
+    sizes = [(LETTERS + 5, draw.textlength(text, font=font) + 4)
+             for (_, text, _), font in zip(rows, fonts, strict=True)]
+    places = placement.place_labels([box for box, _, _ in rows], sizes,
+                                    (0, 0, picture.height, picture.width))
+    for (_, text, color), font, size, place in zip(rows, fonts, sizes, places, strict=True):
+        if place is not None:
+            y, x = place
+            draw.rectangle((x, y, x + size[1] - 1, y + size[0] - 1),
+                           fill=tuple(int(255 * part) for part in color))
+            draw.text((x + 2, y + 1), text, fill=(0, 0, 0), font=font)

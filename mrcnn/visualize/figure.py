@@ -77,11 +77,10 @@ def finish(fig, is_new=True):
     In a notebook, a figure of the caller's own is shown by the notebook itself at the end of the
     cell. Either way it appears once: the cell's last value does not repeat it.
     """
-    import matplotlib.pyplot as plt
-
-    if _has_screen() and plt.fignum_exists(getattr(fig, "number", None)):
+    pyplot = sys.modules.get("matplotlib.pyplot")  # where it is not loaded, nothing is its own
+    if pyplot and _has_screen() and pyplot.fignum_exists(getattr(fig, "number", None)):
         if is_new:
-            plt.show()
+            pyplot.show()
         _silence_echo(fig)
     return fig
 

@@ -142,8 +142,8 @@ def readable_masks(masks, image_shape, count):
 
     Args:
         masks: [H, W, N] as an array or as anything with `shape` that takes such indices
-            (`LazyMasks`, `PackedMasks`), a list of N run-length codes of COCO, anything else that numpy can
-            make an array of, or None.
+            (`LazyMasks`, `PackedMasks`), a list of N run-length codes of COCO, anything else
+            that numpy can make an array of, or None.
         image_shape: (H, W, ...) of the image they belong to.
         count: N.
 

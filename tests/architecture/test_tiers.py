@@ -60,11 +60,12 @@ ORDER = {
                "roi_align", "mask_targets", "detection_target", "detection"],
     "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
-    "commands": ["archives", "coco_names", "settings", "opening", "pictures", "scoring", "options",
-                 "sample", "machine", "run_files", "data_defaults", "starting_weights",
+    "commands": ["archives", "coco_names", "quiet", "settings", "opening", "pictures", "scoring",
+                 "options", "sample", "machine", "run_files", "data_defaults", "starting_weights",
                  "training_data", "training_options", "training_defaults", "training_plan",
                  "epoch_table", "training_callbacks", "loss_curves", "training",
-                 "inspect_panels", "inspect_page", "inspecting", "demo", "info", "evaluating"],
+                 "inspect_panels", "inspect_page", "inspect_files",
+                 "inspecting", "demo", "info", "evaluating"],
     "engine": ["legacy_names", "legacy_h5", "weights_advice", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
@@ -75,7 +76,7 @@ ORDER = {
 }
 
 NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "geometry", "data",
-              "evaluation", "visualize", "utils")
+              "evaluation", "visualize", "results", "utils")
 TENSOR_FILES = {"data/training_feed"}
 HEAVY = {"tensorflow", "keras", "tf_keras"}
 

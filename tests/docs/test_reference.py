@@ -13,6 +13,8 @@ import sys
 import pytest
 from public_sources import ROOT, definition, file_of, is_property, methods, parameters, public_names
 
+from mrcnn.config import DERIVED, KNOBS
+
 FEW = 2  # parameters that a docstring of one sentence may leave to their names
 ELSEWHERE = re.compile(r"(those of|[Oo]thers? as|[Aa]s|[Ss]ee|above) (`|scikit-image|the constr)")
 # Methods that Keras calls and explains, and what the class says of the step they are.
@@ -137,6 +139,9 @@ def test_the_site_is_built(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
     site = tmp_path / "site"
     assert "IMAGE_MAX_DIM" in (site / "api/mrcnn/config.html").read_text(encoding="utf-8")
+    settings = (site / "settings.html").read_text(encoding="utf-8")
+    assert [name for name in KNOBS if name not in DERIVED and f"<code>{name} = " not in settings
+            ] == []
     for page in site.glob("*.html"):
         for target in re.findall(r'(?:href|src)="([^"#:]+)[#"]', page.read_text("utf-8")):
             is_reference = target.startswith("api/")  # this test makes two pages of it

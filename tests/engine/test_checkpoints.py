@@ -227,6 +227,20 @@ def test_prune_keeps_best_and_last(tmp_path, losses, keep, left, key):
     assert sorted(set(paths) - set(removed)) == find_checkpoints(tmp_path)
 
 
+def test_prune_keeps_the_highest_map(tmp_path):
+    """It beats every loss; epochs in which it was not measured are never the best."""
+    for epoch, logs in enumerate(
+        [{"val_loss": 2}, {"val_loss": 3, "val_mAP": 0.7}, {"val_loss": 1},
+         {"val_loss": 4, "val_mAP": 0.6}, {"val_loss": 5}], start=1
+    ):
+        path = tmp_path / f"mask_rcnn_small_{epoch:04d}.h5"
+        with h5py.File(path, "w") as file:
+            meta = checkpoint_files.CheckpointMeta(str(path), epoch=epoch, logs=logs)
+            checkpoint_files.write_meta(file, meta)
+    prune_checkpoints(tmp_path, 2)
+    assert epochs_in(tmp_path) == [2, 4, 5]
+
+
 def test_prune_spares_other_files(tmp_path, golden_dir):
     """A Matterport file, a damaged one, another name's run, and what is no checkpoint."""
     write_meta_files(tmp_path, [3, 2, 1])

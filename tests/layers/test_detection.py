@@ -5,6 +5,7 @@ import pytest
 from loop_oracles import clip, greedy_nms, move, padded, random_boxes
 from tolerances import TWINS
 
+from mrcnn.geometry.boxes import compute_overlaps
 from mrcnn.layers.detection import NEVER, DetectionLayer, settings_at_call, suppress
 
 STD = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
@@ -117,6 +118,51 @@ def test_classes_do_not_suppress_each_other():
     inputs = certain([box] * 4, [1, 2, 1, 3], [0.9, 0.8, 0.85, 0.95])
     rows = found_rows(DetectionLayer(None, 10, 0.5, 0.3), inputs)
     np.testing.assert_array_equal(rows[:, 4], [3, 1, 2])
+
+
+def test_classes_suppress_each_other_where_asked():
+    """The box shrinks by a tenth of its height from class to class: IoU 0.9, then 0.8."""
+    boxes = [[0.1, 0.1, 0.6, 0.5], [0.1, 0.1, 0.55, 0.5], [0.1, 0.1, 0.5, 0.5]]
+    inputs = certain(boxes, [1, 2, 3], [0.9, 0.8, 0.7])
+    for across, expected in [(None, [1, 2, 3]), (0.95, [1, 2, 3]), (0.85, [1, 3]), (0.7, [1])]:
+        rows = found_rows(DetectionLayer(None, 10, 0.5, 0.3, across_classes=across), inputs)
+        np.testing.assert_array_equal(rows[:, 4], expected)
+
+
+def test_across_classes_equals_the_greedy_loop():
+    rng = np.random.default_rng(8)
+    boxes = random_boxes(rng, 1, 120, low=0.1, high=0.4)
+    classes = rng.integers(1, 4, (1, 120))
+    keep = np.asarray(suppress(boxes, classes, np.ones((1, 120), bool), 0.2, 0.5))[0]
+    expected = np.zeros(120, bool)
+    for i in range(120):
+        limits = np.where(classes[0] == classes[0, i], 0.2, 0.5)
+        overlaps = compute_overlaps(boxes[0, i : i + 1], boxes[0])[0]
+        expected[i] = not (expected[:i] & (overlaps > limits)[:i]).any()
+    assert 0 < expected.sum() < 120
+    np.testing.assert_array_equal(keep, expected)
+
+
+def test_settings_at_call_come_before_those_of_the_layer():
+    boxes = [[0.1, 0.1, 0.2, 0.2], [0.5, 0.5, 0.6, 0.6], [0.5, 0.5, 0.6, 0.59]]
+    inputs = certain(boxes, [1, 2, 3], [0.9, 0.8, 0.4])
+    layer = DetectionLayer(None, 10, 0.5, 0.3)
+    every, two = np.ones(CLASSES, bool), np.arange(CLASSES) == 2
+    with settings_at_call(np.float32([0.3, 0.3, NEVER]), every):
+        np.testing.assert_array_equal(found_rows(layer, inputs)[:, 4], [1, 2, 3])
+    with settings_at_call(np.float32([0.3, 0.3, 0.5]), every):
+        np.testing.assert_array_equal(found_rows(layer, inputs)[:, 4], [1, 2])
+    with settings_at_call(np.float32([0.3, 0.3, NEVER]), two):
+        np.testing.assert_array_equal(found_rows(layer, inputs)[:, 4], [2])
+    np.testing.assert_array_equal(found_rows(layer, inputs)[:, 4], [1, 2])
+
+
+def test_wanted_classes_are_chosen_after_suppression_and_before_the_limit():
+    box, other, third = [0.1, 0.1, 0.2, 0.2], [0.5, 0.5, 0.6, 0.6], [0.7, 0.7, 0.8, 0.8]
+    inputs = certain([box, other, box, third], [1, 1, 2, 2], [0.9, 0.85, 0.8, 0.7])
+    with settings_at_call(np.float32([0.3, 0.3, 0.5]), np.arange(CLASSES) == 2):
+        rows = found_rows(DetectionLayer(None, 1), inputs)
+    np.testing.assert_allclose(rows[:, 5], [0.7], atol=TWINS)
 
 
 def test_equal_scores_keep_the_order_of_the_rois():

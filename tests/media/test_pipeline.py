@@ -14,14 +14,14 @@ from mrcnn.media.pipeline import ahead, batches, found
 LONG = 30  # seconds after which a test has failed
 
 
-class Boom(Exception):
+class BoomError(Exception):
     pass
 
 
 def frames(count, broken_at=None):
     for i in range(count):
         if i == broken_at:
-            raise Boom(f"frame {i}")
+            raise BoomError(f"frame {i}")
         yield SimpleNamespace(image=np.full((4, 4, 3), i), number=i)
 
 
@@ -118,12 +118,12 @@ def test_few_frames_are_alive_at_a_time():
 def test_an_error_of_any_thread_comes_out_as_itself_after_what_came_before(place):
     def broken_detect(images):
         if images[0][0, 0, 0] == 3:
-            raise Boom("network")
+            raise BoomError("network")
         return detect(images)[: 0 if place == "count" and images[0][0, 0, 0] == 3 else None]
 
     def broken_draw(image, result):
         if result["value"] == 3:
-            raise Boom("paint")
+            raise BoomError("paint")
         return image
 
     source = frames(100, broken_at=3 if place == "decode" else None)
@@ -132,7 +132,7 @@ def test_an_error_of_any_thread_comes_out_as_itself_after_what_came_before(place
     seen = []
     if place == "count":
         out = found(source, lambda images: detect(images)[1:], draw, 1)
-    with pytest.raises(ValueError if place == "count" else Boom):
+    with pytest.raises(ValueError if place == "count" else BoomError):
         for frame, _, _ in out:
             seen.append(frame.number)
     assert seen == ([] if place == "count" else [0, 1, 2])
@@ -173,7 +173,7 @@ def test_an_error_while_the_source_is_closed_is_not_lost():
         try:
             yield 1
         finally:
-            raise Boom
+            raise BoomError
 
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         list(ahead(source(), 1))

@@ -120,14 +120,14 @@ def test_the_worst_images_come_first_with_their_pictures(report):
         assert picture.width > picture.height and picture.width <= 2 * pictures.SIDE + pictures.GAP
 
 
-@pytest.mark.parametrize(("count", "classes"), [(0, 1), (0, 80), (3, 1), (60, 80)])
+@pytest.mark.parametrize(("count", "classes"), [(0, 1), (0, 80), (3, 1), (20, 80)])
 def test_few_and_many_classes_and_images(count, classes):
     names = ["BG", *(f"class number {i}" for i in range(1, classes + 1))]
     pairs = pairs_of(count, classes + 1)
-    page = page_of(measured(pairs, names), Plain(pairs))
+    page = page_of(measured(pairs, names), Plain(pairs), worst=2, best=1)
     checker = Checker(page)
     assert len(checker.pictures) >= 4
-    assert len(page) < 2_500_000
+    assert len(page) < 1_500_000
 
 
 def test_boxes_alone():
@@ -147,7 +147,7 @@ def test_an_image_that_is_gone_leaves_its_row():
         def load_image(self, image_id):
             raise FileNotFoundError("no such file: gone.jpg")
 
-    pairs = pairs_of(3)
+    pairs = pairs_of(2)
     assert "no such file: gone.jpg" in page_of(measured(pairs), Gone(pairs))
 
 
