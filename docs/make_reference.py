@@ -174,6 +174,8 @@ def _link(found, parent, places, folder):
     source = (parent / target).resolve()
     if source in places:
         return f'{start}{places[source]}{anchor}"'
+    if source.is_dir():  # a folder of the repository, which the site has not
+        return f'title="{target}"'
     if target.startswith("/") or not source.is_file():
         return found[0]
     place = folder / "files" / source.relative_to(ROOT)

@@ -76,18 +76,28 @@ def _show(evaluation):
         click.echo(str(evaluation).encode(sys.stdout.encoding or "utf-8", "replace"))
         return
     from rich.console import Console
-    from rich.table import Table
 
     from mrcnn.evaluation.text import headline
 
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(headline(evaluation), style="bold")
     for one in evaluation.tables():
-        table = Table(title=one.title, title_justify="left", title_style="bold", caption=one.note
-                      or None, caption_justify="left")
-        for place, name in enumerate(one.header):
-            table.add_column(name, justify="right" if place else "left")
-        for row in one.rows:
-            table.add_row(*row)
         console.print()
-        console.print(table)
+        if one.width() < console.width:
+            console.print(_table(one))
+        else:  # cut off numbers would be worse than wrapped lines
+            console.print(one.plain(), soft_wrap=True)
+
+
+def _table(one):
+    """A text.Table as rich has it."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=one.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD,
+                  caption=one.note or None, caption_justify="left", padding=(0, 1, 0, 0))
+    for place, name in enumerate(one.header):
+        table.add_column(name, justify="right" if one.is_number(place) else "left", no_wrap=True)
+    for row in one.rows:
+        table.add_row(*row)
+    return table

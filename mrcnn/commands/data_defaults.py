@@ -138,8 +138,6 @@ def _shares(figures):
 
 
 def _limits(counts):
-    """MAX_GT_INSTANCES with some room; what detect reports follows where that is more."""
-    most = int(counts["max"])
-    limit = int(np.clip(-(-most * 5 // 4 // 10) * 10, 20, MOST_OBJECTS))
-    return {"MAX_GT_INSTANCES": limit,
-            **({"DETECTION_MAX_INSTANCES": limit} if limit > 100 else {})}
+    """A limit on the objects of an image, with some room; above the usual 100 all limits rise."""
+    limit = int(np.clip(-(-int(counts["max"]) * 5 // 4 // 10) * 10, 20, MOST_OBJECTS))
+    return {"MAX_OBJECTS_PER_IMAGE" if limit > 100 else "MAX_GT_INSTANCES": limit}

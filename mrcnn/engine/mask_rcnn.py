@@ -22,6 +22,7 @@ from mrcnn.engine import (
     run_folders,
     tiling,
     training,
+    validation,
 )
 from mrcnn.engine.checkpoints import read_checkpoint_meta
 from mrcnn.engine.console import log
@@ -203,7 +204,8 @@ class MaskRCNN:
             layers: "heads", "3+", "4+", "5+", "all", or a regular expression.
             augmentation: an augmenter of `mrcnn.augmenters`, of Albumentations or imgaug, or a
                 function (image, mask, rng) -> (image, mask).
-            custom_callbacks: list of Keras callbacks.
+            custom_callbacks: list of Keras callbacks; "val_mAP" in it stands for
+                `MeanAveragePrecision(val_dataset)`.
             no_augmentation_sources: sources whose images stay as they are.
             verbose: as that of Keras' `fit`; 0 also leaves out the lines before it.
 
@@ -214,6 +216,7 @@ class MaskRCNN:
             ValueError: wrong mode, dataset, layers or knob; or a bad image, which is named.
             FloatingPointError: a loss became NaN; the images are named.
             PermissionError: the log folder cannot be written.
+            KeyboardInterrupt: Ctrl-C, after the present step and when what it learned is saved.
         """
         self._need("training")
         self._built_with.warn_of_changes(self.config)
@@ -229,6 +232,14 @@ class MaskRCNN:
             no_augmentation_sources,
             verbose,
         )
+
+    def inference_twin(self):
+        """A model in inference mode on the same variables: it detects with what is trained here.
+
+        For a look while training; see `engine.validation`, which measures `val_mAP` with it.
+        """
+        self._need("training")
+        return validation.inference_twin(self)
 
     def compile(self, learning_rate, momentum):
         """Attach losses, weight decay and optimizer."""

@@ -1,1 +1,1 @@
-"""How good detections are: matching and average precision, and the COCO numbers."""
+"""How good detections are: matching, the COCO numbers, and everything of an Evaluation."""

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from mrcnn.evaluation.coco import METRICS
 
 KINDS = {"bbox": "boxes", "segm": "masks"}
+NOTES = {"AP": "at IoU 0.50 to 0.95", "AP50": "at IoU 0.50", "AP75": "at IoU 0.75",
+         "APs": "small objects", "APm": "medium", "APl": "large", "AR1": "recall, 1 an image",
+         "AR10": "10 an image", "AR100": "100 an image", "ARs": "small", "ARm": "medium",
+         "ARl": "large"}
 NOTHING = "(nothing)"
 MOST_COLUMNS = 13  # a wider confusion matrix is told as a list
 MOST_CONFUSIONS = 20
@@ -12,20 +16,30 @@ MOST_CONFUSIONS = 20
 
 @dataclass
 class Table:
-    """Rows of texts under a title; all columns but the first are numbers."""
+    """Rows of texts under a title; columns are numbers but for the first and those unnamed."""
 
     title: str
     header: list
     rows: list
     note: str = ""
 
+    def is_number(self, place):
+        """True for a column of numbers."""
+        return place > 0 and self.header[place] != ""
+
+    def width(self):
+        """Letters of a line of the aligned rows."""
+        return 2 + sum(self._widths()) + 2 * len(self.header)
+
+    def _widths(self):
+        return [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+
     def plain(self):
         """Aligned text."""
-        lines = [self.header, *self.rows]
-        widths = [max(len(row[k]) for row in lines) for k in range(len(self.header))]
-        body = ["  ".join([row[0].ljust(widths[0]),
-                           *(cell.rjust(width) for cell, width in
-                             zip(row[1:], widths[1:], strict=True))]).rstrip() for row in lines]
+        lines, widths = [self.header, *self.rows], self._widths()
+        body = ["  ".join(cell.rjust(width) if self.is_number(place) else cell.ljust(width)
+                          for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+                          ).rstrip() for row in lines]
         return "\n".join([self.title, *("  " + line for line in body),
                           *([f"  {self.note}"] if self.note else [])])
 
@@ -58,10 +72,12 @@ def coco_table(evaluation):
     """The twelve numbers, and AP at the chosen thresholds."""
     more = [iou for iou in next(iter(evaluation.ap_at.values()), {})
             if iou not in (0.5, 0.75)]
-    rows = [[KINDS[kind], *(shown(evaluation[kind][name]) for name in METRICS),
-             *(shown(evaluation.ap_at[kind][iou]) for iou in more)]
-            for kind in evaluation.iou_types]
-    return Table("COCO numbers", ["", *METRICS, *(f"AP@{iou:g}" for iou in more)], rows)
+    kinds = evaluation.iou_types
+    rows = [[name, *(shown(evaluation[kind][name]) for kind in kinds), NOTES[name]]
+            for name in METRICS]
+    rows += [[f"AP@{iou:g}", *(shown(evaluation.ap_at[kind][iou]) for kind in kinds),
+              f"at IoU {iou:g}"] for iou in more]
+    return Table("COCO numbers", ["", *(KINDS[kind] for kind in kinds), ""], rows)
 
 
 def class_table(evaluation):

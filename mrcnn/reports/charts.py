@@ -62,7 +62,7 @@ def score_histogram(by_confidence):
     look = {"width": 0.9 / len(right), "align": "edge"}
     ax.bar(edges[:-1], right, color=RIGHT, label="right", **look)
     ax.bar(edges[:-1], false, bottom=right, color=FALSE, label="false", **look)
-    ax.set_ylim(0, max(1, (right + false).max()) * 1.05)
+    ax.set_ylim(0, max(1, (right + false).max()) * 1.25)  # room for the legend
     _legend(ax)
     return fig
 

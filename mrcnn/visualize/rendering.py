@@ -1,7 +1,7 @@
 """A fast painter of detections, for video and for many pictures.
 
 It draws with OpenCV into arrays, each instance inside its box only. `display_instances` makes a
-figure of the same look, at a hundred times the cost.
+figure of the same look, at some twenty times the cost.
 """
 
 import numpy as np
@@ -159,10 +159,9 @@ def _tint(region, part, color, alpha):
     import cv2
 
     if part.size:
-        steps = np.arange(256, dtype=np.float32)[:, None] * (1 - alpha)
-        table = (steps + alpha * 255 * np.asarray(color[:3], np.float32)).astype(np.uint8)
-        tinted = cv2.LUT(region, table.reshape(256, 1, 3))
-        cv2.copyTo(tinted, part, region)
+        ground = np.empty(region.shape, np.uint8)
+        cv2.rectangle(ground, (0, 0), part.shape[::-1], _bytes(color), cv2.FILLED)
+        cv2.copyTo(cv2.addWeighted(region, 1 - alpha, ground, alpha, 0), part, region)
 
 
 def _draw_outline(region, part, color, line):

@@ -117,6 +117,9 @@ VISUALIZE = {
     "display_instances":
         "image boxes masks class_ids class_names scores=None title='' figsize=(16,16) ax=None "
         "show_mask=True show_bbox=True colors=None captions=None",
+    "display_instances_person":
+        "image boxes masks class_ids class_names scores=None title='' figsize=(16,16) ax=None",
+    "draw_segmentation": "image masks class_ids=None class_names=None classes=None",
     "display_differences":
         "image gt_box gt_class_id gt_mask pred_box pred_class_id pred_score pred_mask "
         "class_names title='' ax=None show_mask=True show_box=True iou_threshold=0.5 "

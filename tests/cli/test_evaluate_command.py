@@ -42,7 +42,9 @@ def test_everything_is_written(checkpoint, tmp_path):
     numbers = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert numbers["images_evaluated"] == 5 and numbers["confidence"] == 0.2
     assert set(numbers["ap_at"]["segm"]) == {"0.5", "0.75", "0.6"}
-    assert f"masks  {numbers['segm']['AP']:.3f}" in done.output
+    row = [f"{numbers[kind]['AP50']:.3f}" for kind in ("bbox", "segm")]
+    line = next(line for line in done.output.splitlines() if line.startswith("  AP50 "))
+    assert line.split()[1:3] == row
     assert "AP@0.6" in done.output and "report.html" in done.output
     page_text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert str(checkpoint) in page_text and "shapes" in page_text
@@ -89,7 +91,9 @@ def test_tables_on_a_terminal(monkeypatch, capsys):
 
     found = Evaluator(["BG", "[red]circle", "square"]).finish()
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "150")
-    _show(found)
-    out = capsys.readouterr().out
-    assert "COCO numbers" in out and "[red]circle" in out and "precision" in out
+    for width in ("150", "60"):
+        monkeypatch.setenv("COLUMNS", width)
+        _show(found)
+        out = capsys.readouterr().out
+        assert "COCO numbers" in out and "[red]circle" in out and "precision" in out
+        assert "\N{HORIZONTAL ELLIPSIS}" not in out

@@ -43,8 +43,8 @@ class Press(keras.callbacks.Callback):
 
 def train(model, epochs, *custom):
     """With validation, and a low rate, so that rounding stays small."""
-    return tiny.train(model, epochs, learning_rate=0.001, val_dataset=tiny.shapes(3, seed=9),
-                      custom_callbacks=list(custom))
+    return tiny.train(model, epochs, "heads", learning_rate=0.001,
+                      val_dataset=tiny.shapes(3, seed=9), custom_callbacks=list(custom))
 
 
 def names_in(model):

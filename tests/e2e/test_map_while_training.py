@@ -12,7 +12,7 @@ from keras.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from mrcnn.engine.callbacks import BestCheckpoint
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
 from mrcnn.engine.legacy_h5 import read_legacy_h5
-from mrcnn.engine.validation import MeanAveragePrecision, inference_twin
+from mrcnn.engine.validation import MeanAveragePrecision
 from mrcnn.evaluation.coco import coco_evaluate
 from mrcnn.model import MaskRCNN
 
@@ -72,15 +72,15 @@ def runs(tmp_path_factory):
     """A run of three epochs, and the same one measured by what the first found after epoch 1."""
     folder = tmp_path_factory.mktemp("runs")
     plain = tiny.training_model(folder / "plain")
-    plain_history = tiny.train(plain, 3, learning_rate=0.001).history
-    dataset = tiny.shapes(2, seed=9, kind=Remembered)
+    plain_history = tiny.train(plain, 3, "heads", learning_rate=0.001).history
+    dataset = tiny.shapes(3, seed=9, kind=Remembered)
     files = find_checkpoints(plain.log_dir)
     dataset.remember(detections_of(files[0], dataset))
 
     seen, path = Seen(), str(folder / "best.weights.h5")
     measured = tiny.training_model(folder / "measured", CHECKPOINT_KEEP=1)
     tf.config.run_functions_eagerly(True)
-    history = tiny.train(measured, 3, learning_rate=0.001, custom_callbacks=[
+    history = tiny.train(measured, 3, "heads", learning_rate=0.001, custom_callbacks=[
         seen,
         EarlyStopping("val_mAP", patience=9, restore_best_weights=True),
         ModelCheckpoint(path, "val_mAP", save_best_only=True, save_weights_only=True),
@@ -96,7 +96,7 @@ def test_the_numbers_are_those_of_the_checkpoints(runs):
     for name, key in (("val_mAP", "AP"), ("val_mAP50", "AP50"), ("val_mAP75", "AP75")):
         logged = runs["history"][name]
         np.testing.assert_array_equal([logged[0], logged[2]], [first[key], last[key]], name)
-    assert first["AP"] > 0.4 > 2 * last["AP"] > 0  # the first epoch's own detections
+    assert first["AP"] > 0.4 > last["AP"]  # the first epoch's own detections
 
 
 def test_classes_have_numbers_too(runs):
@@ -148,7 +148,7 @@ def test_the_best_weights_are_restored_and_saved(runs, tmp_path):
 
 def test_the_twin_shares_every_variable_and_answers_as_the_checkpoint(runs):
     model = runs["plain"]
-    twin = inference_twin(model)
+    twin = model.inference_twin()
     own = {id(variable) for variable in model.keras_model.variables}
     assert len(twin.keras_model.variables) > 150
     assert not [v.path for v in twin.keras_model.variables if id(v) not in own]

@@ -186,18 +186,14 @@ def test_two_classes_for_one_object_go_by_the_knob():
     assert one.count == 1
 
 
-def test_merge_says_how_much_has_to_agree():
-    """A tile sees only the upper half of a bar's end: 50 of 100 shared pixels."""
-    def halved(tiles):
-        results = detector(tiles)
-        results[1]["masks"][32:, :, 0] = False
-        results[1]["masks"][25:32, 40:, 0] = True
-        return results
+@pytest.mark.parametrize(("merge", "count"), [(0.4, 1), (0.6, 2)])
+def test_merge_says_how_much_has_to_agree(merge, count):
+    """The second tile sees its end of a bar lower by half the bar's height."""
+    def shifted(tiles):
+        return [found_in(tiles[0]), found_in(np.roll(tiles[1], 12, axis=0))]
 
     image = scene((64, 96), (1, np.s_[20:44, 10:90]))
-    assert detect_tiled(halved, image, config_of(), 64, 0.5, merge=0.3).count == 1
-    separate = lambda tiles: [detector(tiles)[0], found_in(np.roll(tiles[1], 24, 0))]  # noqa: E731
-    assert detect_tiled(separate, image, config_of(), 64, 0.5, merge=0.3).count == 2
+    assert detect_tiled(shifted, image, config_of(), 64, 0.5, merge).count == count
 
 
 # --- tiles ----------------------------------------------------------------------------------

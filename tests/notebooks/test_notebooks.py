@@ -32,9 +32,9 @@ CHECKS = {
         assert len(anchors) == sum(per_level) == len(match)
         assert np.sum(match == 1) and np.sum(match != 0) <= config.RPN_TRAIN_ANCHORS_PER_IMAGE
         assert overlap.min() > 0.75
-        truth = utils.trim_zeros(gt_boxes[0])
+        truth = utils.trim_zeros(gt_boxes[b])
         goals = utils.apply_box_deltas(
-            positive, rpn_bbox[0, : len(positive)] * config.RPN_BBOX_STD_DEV)
+            positive, rpn_bbox[b, : len(positive)] * config.RPN_BBOX_STD_DEV)
         assert utils.compute_overlaps(goals, truth).max(axis=1).min() > 0.95
         assert utils.compute_overlaps(moved[ids > 0], truth).max(axis=1).min() > 0.95
         assert 0 < np.mean(share) <= config.ROI_POSITIVE_RATIO""",
