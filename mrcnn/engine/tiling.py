@@ -7,6 +7,7 @@ so memory follows the number of objects, not the size of the image.
 import numpy as np
 
 from mrcnn.data.image_checks import check_image
+from mrcnn.engine.console import log
 from mrcnn.results.merging import gathered, merge_pieces, pieces_of
 from mrcnn.results.result import Result
 
@@ -39,9 +40,7 @@ def detect_tiled(detect, image, config, tile=None, overlap=0.25, merge=0.5, verb
         found += [pieces_of(one, result, shape)
                   for one, result in zip(batch, detect(parts), strict=True)]
         if verbose:
-            print(f"\r{start + len(batch)} of {len(tiles)} tiles", end="", flush=True)
-    if verbose:
-        print()
+            log(f"{start + len(batch)} of {len(tiles)} tiles")
     objects = merge_pieces(gathered(found, shape), shape, merge, config.DETECTION_NMS_THRESHOLD,
                            config.DETECTION_NMS_ACROSS_CLASSES)
     return Result(objects, shape, class_names, image)

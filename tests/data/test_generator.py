@@ -1,5 +1,7 @@
 """DataGenerator and data_generator: shapes and types, each image once, seeds, errors."""
 
+import warnings
+
 import numpy as np
 import pytest
 from toy import ToyDataset, config_with, example
@@ -148,13 +150,22 @@ def test_too_many_objects_are_thinned_out_by_the_seed():
     feed = DataGenerator(dataset, config)
     chosen = []
     for _ in range(6):
-        _, _, _, _, class_ids, got, _ = feed[0][0]
+        with pytest.warns(UserWarning, match="MAX_GT_INSTANCES = 5 .*MAX_OBJECTS_PER_IMAGE"):
+            _, _, _, _, class_ids, got, _ = feed[0][0]
         assert (class_ids > 0).all()
         chosen.append([tuple(box) for box in got[0]])
         assert set(chosen[-1]) <= set(boxes)
         assert len(set(chosen[-1])) == 5
         feed.on_epoch_end()
     assert len({tuple(boxes) for boxes in chosen}) > 1
+
+
+def test_as_many_objects_as_allowed_are_no_warning():
+    boxes = tuple((i * 5, i * 5, i * 5 + 12, i * 5 + 12) for i in range(5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inputs = DataGenerator(ToyDataset(example(boxes=boxes)), config_with())[0][0]
+    assert (inputs[4] > 0).all()
 
 
 @pytest.mark.parametrize("feed", FEEDS)

@@ -72,7 +72,7 @@ def runs(tmp_path_factory):
     """A run of three epochs, and the same one measured by what the first found after epoch 1."""
     folder = tmp_path_factory.mktemp("runs")
     plain = tiny.training_model(folder / "plain")
-    plain_history = tiny.train(plain, 3, "heads", learning_rate=0.001).history
+    plain_history = tiny.train(plain, 3, learning_rate=0.001).history
     dataset = tiny.shapes(3, seed=9, kind=Remembered)
     files = find_checkpoints(plain.log_dir)
     dataset.remember(detections_of(files[0], dataset))
@@ -80,7 +80,7 @@ def runs(tmp_path_factory):
     seen, path = Seen(), str(folder / "best.weights.h5")
     measured = tiny.training_model(folder / "measured", CHECKPOINT_KEEP=1)
     tf.config.run_functions_eagerly(True)
-    history = tiny.train(measured, 3, "heads", learning_rate=0.001, custom_callbacks=[
+    history = tiny.train(measured, 3, learning_rate=0.001, custom_callbacks=[
         seen,
         EarlyStopping("val_mAP", patience=9, restore_best_weights=True),
         ModelCheckpoint(path, "val_mAP", save_best_only=True, save_weights_only=True),

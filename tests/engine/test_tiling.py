@@ -186,6 +186,18 @@ def test_two_classes_for_one_object_go_by_the_knob():
     assert one.count == 1
 
 
+def test_pieces_of_two_classes_are_two_objects():
+    def undecided(tiles):
+        results = detector(tiles)
+        results[1]["class_ids"] += 1
+        return results
+
+    image = scene((64, 96), (1, np.s_[20:44, 10:90]))
+    result = detect_tiled(undecided, image, config_of(), 64, overlap=0.5)
+    assert sorted(zip(result["class_ids"], result["rois"][:, 1], result["rois"][:, 3],
+                      strict=True)) == [(1, 10, 64), (2, 32, 90)]
+
+
 @pytest.mark.parametrize(("merge", "count"), [(0.4, 1), (0.6, 2)])
 def test_merge_says_how_much_has_to_agree(merge, count):
     """The second tile sees its end of a bar lower by half the bar's height."""
