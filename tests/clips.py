@@ -1,5 +1,6 @@
 """Small videos for tests: made by PyAV, with what phones and the world do to them."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -43,8 +44,6 @@ def clip(path, frames=10, size=(48, 64), rate=25, codec="libx264", tone=None, tu
         stream.pix_fmt, stream.gop_size = "yuv420p", gop
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
-        if turn:
-            stream.set_display_rotation(90 * turn)
         sound = container.add_stream(tone, rate=44100, layout="mono") if tone else None
         for i in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(i, size), "rgb24")
@@ -54,7 +53,19 @@ def clip(path, frames=10, size=(48, 64), rate=25, codec="libx264", tone=None, tu
         container.mux(stream.encode())
         if sound:
             _beep(container, sound, frames / rate)
+    if turn:
+        _turn(Path(path), turn)
     return Path(path)
+
+
+def _turn(path, turn):
+    """Writes the matrix of a phone that was held otherwise into an .mp4."""
+    a, b, c, d = {1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0)}[turn]
+    data, one = bytearray(path.read_bytes()), 1 << 16
+    start = data.index(b"tkhd") + 44  # behind version, times, id, duration, layer and volume
+    data[start:start + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0,
+                                         1 << 30)
+    path.write_bytes(data)
 
 
 def _beep(container, stream, seconds):

@@ -67,9 +67,9 @@ class Lines:
 
     def __call__(self, done, total, text):
         rate, _ = self._rate(done, text)
-        if self._clock() - self._said < SECONDS:
+        if self._clock() - self._said < SECONDS or not rate:
             return
         self._said = self._clock()
-        left = f", {(total - done) / rate:.0f} s left" if total and rate else ""
+        left = f", {(total - done) / rate:.0f} s left" if total else ""
         of = f" of {total}" if total else ""
         print(f"{text}: {done}{of}, {rate:.1f}/s{left}", file=self._file, flush=True)

@@ -89,7 +89,7 @@ def _make(items, line, stopped):
     try:
         iterator = iter(items)
         for item in iterator:
-            if not _handed_on(item, line, stopped):
+            if not handed_on(item, line, stopped):
                 break
     except BaseException as error:  # it belongs to who asked for the items
         end.error = error
@@ -99,10 +99,10 @@ def _make(items, line, stopped):
                 iterator.close()
         except BaseException as error:
             end.error = end.error or error
-        _handed_on(end, line, stopped)
+        handed_on(end, line, stopped)
 
 
-def _handed_on(item, line, stopped):
+def handed_on(item, line, stopped):
     """Puts an item into the line; False when nobody wants it any more."""
     while not stopped.is_set():
         try:

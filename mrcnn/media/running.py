@@ -7,6 +7,7 @@
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from mrcnn.data.dataset import DataError
 from mrcnn.media import outputs, pipeline
@@ -14,6 +15,8 @@ from mrcnn.media.coco_file import writing_coco
 from mrcnn.media.names import partial_path
 from mrcnn.media.stills import lost_text
 from mrcnn.media.video_writer import writing_video
+
+CLOCK = Fraction(1, 1000)  # seconds that the times of a camera are kept to
 
 
 @dataclass
@@ -115,7 +118,8 @@ class _Run:
         done = self._through(self.plan.images, "pictures", sinks, batch)
         self.summary.images += done
         if self.draw and done:
-            self.summary.written.append(f"{self.plan.output}: {done} pictures")
+            self.summary.written.append(f"{self.plan.output}: {done} "
+                                        f"picture{'' if done == 1 else 's'}")
 
     def _video(self, reader, batch):
         offset = reader.first / reader.rate
@@ -134,7 +138,8 @@ class _Run:
             self.summary.notes.append(lost_text(reader))
 
     def _camera(self, camera):
-        self._moving(camera, self.plan.rate or camera.rate, 1, {}, 0.0, is_live=True)
+        self._moving(camera, self.plan.rate or camera.rate, 1, {"tick": CLOCK}, 0.0,
+                     is_live=True)
 
     def _moving(self, source, rate, batch, options, offset, is_live=False):
         """The frames of a video or a camera, into a video where pictures are wanted."""

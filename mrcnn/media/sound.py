@@ -1,5 +1,6 @@
 """The sound of a video on its way into another file."""
 
+import math
 from fractions import Fraction
 
 from mrcnn.media.video_reader import quiet, reason
@@ -34,6 +35,7 @@ class Sound:
 
         quiet()
         self.output, self.start, self.trouble = output, Fraction(start), None
+        self._last = -math.inf  # a damaged file can go back in time, which no container takes
         self._coder = self._resampler = self._packets = self._waiting = None
         try:
             self._input = av.open(str(path), metadata_errors="replace")
@@ -109,9 +111,10 @@ class Sound:
         if self._coder is not None:
             for frame in packet.decode():
                 self._encode(frame)
-        elif packet.dts is not None and self._seconds(packet.pts) >= 0:
+        elif packet.dts is not None and self._last < packet.dts and self._seconds(packet.dts) >= 0:
+            self._last = packet.dts
             shift = round(self.start / self._track.time_base)
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.pts = packet.dts = packet.dts - shift
             packet.stream = self._target
             self.output.mux(packet)
 

@@ -14,6 +14,7 @@ from mrcnn.data.image_checks import check_image
 from mrcnn.data.image_files import read_image, read_image_size
 from mrcnn.media.frame import Frame
 from mrcnn.media.names import natural_key
+from mrcnn.media.pipeline import handed_on
 
 VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".flv",
                  ".mts", ".m2ts", ".3gp", ".ogv")
@@ -203,8 +204,7 @@ class Camera:
         while there and not stopped.is_set():
             _replace(newest, (picture, self._clock()))
             there, picture = self._capture.read()
-        if not stopped.is_set():
-            newest.put(None)  # the last picture is waited for
+        handed_on(None, newest, stopped)  # behind the last picture
 
 
 def _replace(line, item):

@@ -49,7 +49,7 @@ ORDER = {
             "info", "frames", "assemble"],
     "results": ["outlines", "labelme", "result", "merging"],
     "reports": ["charts", "pictures", "page"],
-    "media": ["frame", "names", "video_reader", "sound", "video_writer", "sources", "pipeline",
+    "media": ["frame", "names", "video_reader", "sound", "video_writer", "pipeline", "sources",
               "outputs", "coco_file", "stills", "plan", "running"],
     "data/augmenters": ["sample", "warp", "geometric", "colour", "copy_paste", "compose"],
     "data/imgaug_standin": ["core", "geometric", "colour", "meta", "augmenters"],
@@ -65,7 +65,7 @@ ORDER = {
                  "training_data", "training_options", "training_defaults", "training_plan",
                  "epoch_table", "training_callbacks", "loss_curves", "training",
                  "inspect_panels", "inspect_page", "inspect_files",
-                 "inspecting", "demo", "info", "evaluating"],
+                 "inspecting", "demo", "info", "evaluating", "pace", "detecting"],
     "engine": ["legacy_names", "legacy_h5", "weights_advice", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
@@ -76,7 +76,7 @@ ORDER = {
 }
 
 NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "geometry", "data",
-              "evaluation", "visualize", "results", "utils")
+              "evaluation", "visualize", "results", "media", "utils")
 TENSOR_FILES = {"data/training_feed"}
 HEAVY = {"tensorflow", "keras", "tf_keras"}
 

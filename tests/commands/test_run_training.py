@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from commands.tiny_runs import labelme_folder, run, tiny_yaml
 from data.formats import tiny_sets
 from e2e.tiny import difference
@@ -22,6 +23,14 @@ from mrcnn.engine.legacy_h5 import read_legacy_h5
 
 LOSSES = {"loss", "rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss",
           "mrcnn_mask_loss"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def layer_by_layer():
+    """Compiling takes longer than these trainings."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def only_run(logs):

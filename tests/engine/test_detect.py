@@ -288,12 +288,12 @@ def test_the_limit_counts_only_the_classes_asked_for(model, config, of_two_class
 
 def test_threads_with_options_of_their_own(model, expected):
     scores = expected[0]["scores"]
-    limits = [float(score) for score in scores[:8]]
+    limits = [float(score) for score in scores[:4]]
     answers, errors = {}, []
 
     def work(place):
         try:
-            for _ in range(3):
+            for _ in range(2):
                 answers[place] = model.detect(IMAGES[:1], min_confidence=limits[place])[0]
         except Exception as error:  # shown below: a thread must not hide it
             errors.append(error)
