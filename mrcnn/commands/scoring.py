@@ -7,26 +7,7 @@ import numpy as np
 from mrcnn.engine import evaluating
 from mrcnn.evaluation.coco import METRICS
 from mrcnn.evaluation.evaluator import Evaluator
-from mrcnn.evaluation.records import encoded
-
-
-class PackedMasks:
-    """Masks [H, W, N] bool kept as run lengths; numpy gets the array when it reads them.
-
-    Args:
-        masks: the array, or N run lengths of COCO.
-        size: (height, width) of run lengths, where there may be none.
-    """
-
-    def __init__(self, masks, size=None):
-        self.codes = encoded(masks) if size is None else masks
-        self.shape = masks.shape if size is None else (*size, len(masks))
-
-    def __array__(self, dtype=None, copy=None):
-        from pycocotools import mask as rle
-
-        masks = rle.decode(self.codes) if self.codes else np.zeros(self.shape, np.uint8)
-        return masks.astype(dtype or bool)
+from mrcnn.geometry.lazy_masks import PackedMasks
 
 
 def detections(model, dataset, limit=None, image_ids=None):
@@ -58,7 +39,7 @@ def truth_of(dataset, image_id, image):
     truth = evaluating.truth_of(dataset, image_id, image.shape)
     return {"rois": np.array(truth["rois"], np.int32).reshape(-1, 4),
             "class_ids": np.array(truth["class_ids"], np.int32),
-            "masks": PackedMasks(truth["rles"], image.shape[:2])}
+            "masks": PackedMasks.of_rles(truth["rles"], image.shape[:2])}
 
 
 def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
@@ -79,7 +60,7 @@ def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
     evaluator = Evaluator(dataset.class_names, iou_types)
     for image_id, image, result in detections(model, dataset, limit):
         truths.append(truth_of(dataset, image_id, image))
-        results.append({**result, "masks": PackedMasks(result["masks"])})
+        results.append({**result, "masks": PackedMasks.of(result["masks"])})
         evaluator.add(truths[-1], results[-1], image_id)
     print(f"{len(results)} images in {time.perf_counter() - started:.1f} s")
     evaluation = evaluator.finish()

@@ -155,13 +155,12 @@ def _codes_of(item):
     codes, size = item.get("rles"), None
     if codes is None:
         masks = item["masks"]
-        codes = masks if isinstance(masks, (list, tuple)) else getattr(masks, "codes", None)
-        if codes is None and hasattr(item, "rles"):
-            codes = item.rles
+        codes = masks if isinstance(masks, (list, tuple)) else getattr(masks, "rles", None)
+        if codes is None:
+            masks = np.asarray(masks)
+            codes = encoded(masks)
         if not isinstance(masks, (list, tuple)):
-            masks = masks if hasattr(masks, "shape") else np.asarray(masks)
             size = tuple(int(side) for side in masks.shape[:2])
-            codes = encoded(masks) if codes is None else codes
     codes = [{"size": [int(side) for side in code["size"]], "counts": _as_bytes(code["counts"])}
              for code in codes]
     if codes:

@@ -62,7 +62,7 @@ class MaskFiles:
 def label_image(result, shape):
     """[H, W] uint16 of a result; see `MaskFiles`."""
     labels, masks = np.zeros(shape[:2], np.uint16), result.windowed_masks()
-    for i in np.argsort(result["scores"], kind="stable")[::-1]:
+    for i in np.argsort(result["scores"], kind="stable"):
         y1, x1, y2, x2 = masks.windows[i]
         labels[y1:y2, x1:x2][masks.inside(i)] = i + 1
     return labels

@@ -13,6 +13,7 @@ from tolerances import GEOMETRY
 from mrcnn.evaluation.coco import coco_evaluate, indices
 from mrcnn.evaluation.evaluator import Evaluator
 from mrcnn.evaluation.records import encoded
+from mrcnn.geometry.lazy_masks import PackedMasks
 from mrcnn.evaluation.text import shown
 
 NAMES = ["BG", "circle", "square", "triangle"]
@@ -109,7 +110,7 @@ def test_masks_may_come_in_any_form(pairs, whole, form):
             codes = [{**code, "counts": code["counts"].decode()} for code in codes]
         masks = {"array": item["masks"].astype(np.uint8), "rle": codes, "text": codes}.get(form)
         if form == "packed":
-            masks = type("Packed", (), {"codes": codes, "shape": item["masks"].shape})()
+            masks = PackedMasks.of(item["masks"])
         return {**item, "masks": masks}
 
     found = evaluated([(truth, changed(result)) for truth, result in pairs])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mrcnn import commands
-from mrcnn.commands.scoring import PackedMasks, truth_of
+from mrcnn.commands.scoring import truth_of
 from mrcnn.data.shapes import ShapesDataset
 from mrcnn.evaluation.coco import coco_evaluate
 
@@ -44,15 +44,6 @@ def pair():
     results = spoiled(made.Knowing(dataset).detect(images), rng)
     truths = [truth_of(dataset, i, images[i]) for i in dataset.image_ids]
     return truths, results
-
-
-@pytest.mark.parametrize("count", [0, 1, 4])
-def test_packed_masks_are_the_masks(count):
-    masks = np.random.default_rng(count).random((13, 17, count)) > 0.6
-    packed = PackedMasks(masks)
-    assert np.shape(packed) == masks.shape
-    np.testing.assert_array_equal(np.asarray(packed), masks)
-    assert np.asarray(packed).dtype == bool
 
 
 def test_the_truth_scores_one(capsys):
