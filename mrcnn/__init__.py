@@ -25,9 +25,10 @@ _HOMES = {
     "save_coco": "mrcnn.data.formats.coco_writer",
     "check_dataset": "mrcnn.data.check.checking",
     "MeanAveragePrecision": "mrcnn.engine.validation",
+    "BestCheckpoint": "mrcnn.engine.callbacks",
 }
 _MODULES = {"augmenters": "mrcnn.data.augmenters"}
-_ON_TENSORFLOW = ("MaskRCNN", "MeanAveragePrecision")
+_ON_TENSORFLOW = ("MaskRCNN", "MeanAveragePrecision", "BestCheckpoint")
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 

@@ -57,7 +57,7 @@ class VideoReader:
             if frame is None:
                 raise DataError(f"not a readable video file: {path} (no frame can be decoded)")
             self._describe(container, stream, frame)
-        self.first = 0
+        self.first = 0 if start is None else first_frame_from(start, self.rate)
         self._end = None if end is None else first_frame_from(end, self.rate)
         self._check_range()
         self.count = self._expected()
