@@ -19,7 +19,7 @@ def frame_of(number, size=(48, 64)):
 
 
 def clip(path, frames=10, size=(48, 64), rate=25, codec="libx264", tone=None, turn=0,
-         picture=frame_of, times=None, gop=12):
+         picture=frame_of, times=None, gop=12, silence=0.0):
     """Writes a video.
 
     Args:
@@ -33,6 +33,7 @@ def clip(path, frames=10, size=(48, 64), rate=25, codec="libx264", tone=None, tu
         picture: function (number, size) that answers a frame.
         times: seconds of every frame; None for even ones.
         gop: frames from one key frame to the next.
+        silence: seconds before the sound is heard.
 
     Returns:
         Path.
@@ -52,7 +53,7 @@ def clip(path, frames=10, size=(48, 64), rate=25, codec="libx264", tone=None, tu
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound:
-            _beep(container, sound, frames / rate)
+            _beep(container, sound, frames / rate, silence)
     if turn:
         _turn(Path(path), turn)
     return Path(path)
@@ -68,9 +69,10 @@ def _turn(path, turn):
     path.write_bytes(data)
 
 
-def _beep(container, stream, seconds):
+def _beep(container, stream, seconds, silence):
     rate, size = stream.rate, stream.codec_context.frame_size or 1024
     wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)
+    wave[:int(rate * silence)] = 0
     is_whole = stream.format.name.startswith("s16")
     wave = (wave * 32767).astype(np.int16) if is_whole else wave.astype(np.float32)
     for start in range(0, len(wave), size):
@@ -112,6 +114,17 @@ def sound_of(path):
         wave = np.concatenate([part.mean(axis=0) for part in parts]).astype(float)
         loudest = np.argmax(np.abs(np.fft.rfft(wave))) * stream.rate / len(wave)
         return stream.codec_context.name, len(wave) / stream.rate, loudest
+
+
+def onset_of(path):
+    """Seconds at which the sound of a file is first heard."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            wave = frame.to_ndarray().astype(float).reshape(-1, frame.samples)[0]
+            full = 32768 if "16" in frame.format.name else 1
+            heard = np.flatnonzero(np.abs(wave) > 0.1 * full)
+            if len(heard):
+                return frame.time + heard[0] / frame.sample_rate
 
 
 def psnr(first, second):

@@ -13,8 +13,8 @@ from tolerances import GEOMETRY
 from mrcnn.evaluation.coco import coco_evaluate, indices
 from mrcnn.evaluation.evaluator import Evaluator
 from mrcnn.evaluation.records import encoded
-from mrcnn.geometry.lazy_masks import PackedMasks
 from mrcnn.evaluation.text import shown
+from mrcnn.geometry.lazy_masks import PackedMasks
 
 NAMES = ["BG", "circle", "square", "triangle"]
 

@@ -222,6 +222,8 @@ def test_ctrl_c_keeps_what_is_done_under_other_names(tmp_path):
     assert len(clips.pictures_of(tmp_path / "out" / "v.partial.mp4")[0]) == 20
     assert len(COCO(str(tmp_path / "out" / "detections.partial.json")).imgs) == 20
     assert len(said) == 2 and all(".partial." in line for line in said)
+    run(path, tmp_path / "out", overwrite=True)  # the whole takes the place of the part
+    assert files_in(tmp_path / "out") == ["detections.json", "v.mp4"]
 
 
 def test_ctrl_c_is_how_a_camera_ends(tmp_path):

@@ -120,6 +120,12 @@ def test_reading_goes_on_behind_damage_and_counts_it(tmp_path):
     np.testing.assert_array_equal(frames[-1].image, sound[-1])  # its number is still its own
 
 
+def test_damage_inside_a_range_is_counted(tmp_path):
+    path = clips.damage(clips.clip(tmp_path / "a.mp4", 60, picture=noisy))
+    reader = VideoReader(path, end="50f")
+    assert len(list(reader)) < 50 and reader.lost > 0
+
+
 def noisy(number, size):
     """Frames that need many bytes, so that damage in the middle meets several."""
     return np.random.default_rng(number).integers(0, 256, (*size, 3), np.uint8)
@@ -218,6 +224,17 @@ def test_sound_of_a_range_begins_with_it(tmp_path):
           sound_start=1.5)
     _, seconds, loudest = clips.sound_of(tmp_path / "b.mp4")
     assert seconds == pytest.approx(1, abs=0.06) and loudest == pytest.approx(440, abs=4)
+
+
+@pytest.mark.parametrize(("tone", "ending"), [("aac", ".mp4"), ("mp2", ".mkv")])
+@pytest.mark.parametrize("start", [0.6, 1.6])
+def test_sound_and_pictures_stay_together(tmp_path, tone, ending, start):
+    """Copied or coded anew, what is heard at 2 s is heard at 2 s less the start."""
+    origin = clips.clip(tmp_path / f"a{ending}", 75, tone=tone, silence=2)
+    assert clips.onset_of(origin) == pytest.approx(2, abs=0.03)
+    write(tmp_path / "b.mp4", [clips.frame_of(i) for i in range(35)], sound=origin,
+          sound_start=start)
+    assert clips.onset_of(tmp_path / "b.mp4") == pytest.approx(2 - start, abs=0.06)
 
 
 def test_a_file_without_sound_and_one_with_damaged_sound(tmp_path):
