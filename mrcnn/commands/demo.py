@@ -101,12 +101,16 @@ def demo(output="demo.png", logs="logs", epochs=EPOCHS, config=None, images=IMAG
     print(f"{held_out} held-out images: mask AP50 {numbers['AP50']:.3f}, mask AP "
           f"{numbers['AP']:.3f}")
     print(f"Detections beside the truth: {output}")
-    print("\nNext, a model of your own data:\n\n    mrcnn train path/to/your/data\n\n"
-          "This one again, as a model that knows circles, squares and triangles:\n\n"
-          f"    mrcnn info {shlex.quote(checkpoint)}\n"
-          f"    mrcnn evaluate {shlex.quote(checkpoint)} shapes\n"
-          f"    mrcnn detect {shlex.quote(checkpoint)} image.png")
+    print(_next_commands(shlex.quote(checkpoint)))
     return checkpoint, numbers
+
+
+def _next_commands(checkpoint):
+    return ("\nNext, a model of your own data:\n\n    mrcnn train path/to/your/data\n\n"
+            "This one again, as a model that knows circles, squares and triangles:\n\n"
+            f"    mrcnn info {checkpoint}\n"
+            f"    mrcnn evaluate {checkpoint} shapes\n"
+            f"    mrcnn detect {checkpoint} image.png")
 
 
 def _train(model, epochs, images):

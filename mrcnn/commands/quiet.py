@@ -7,7 +7,8 @@ import tempfile
 from contextlib import contextmanager
 
 # Lines of its C++ logging: I, W or E, month and day, a time; and the line before the first one.
-_TALK = re.compile(r"^([IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl)")
+_TALK = re.compile(r"^([IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl|"
+                   r"To enable the following instructions: )")
 
 
 @contextmanager

@@ -53,14 +53,16 @@ def train(options, resume=None):
     except Exception as error:
         if type(error).__name__ != "ResourceExhaustedError":
             raise
-        config = model.config
-        raise ValueError(
-            f"the memory is not enough for {config.IMAGES_PER_GPU} image(s) of "
-            f"{config.IMAGE_SHAPE[0]} px a step: --set IMAGES_PER_GPU=1, a smaller "
-            "--set IMAGE_MAX_DIM, or --small") from error
+        raise ValueError(_too_large(model.config)) from error
     _draw_losses(model.log_dir)
     print(f"\n{closing_lines(model.log_dir, plan)}")
     return model.log_dir
+
+
+def _too_large(config):
+    return (f"the memory is not enough for {config.IMAGES_PER_GPU} image(s) of "
+            f"{config.IMAGE_SHAPE[0]} px a step: --set IMAGES_PER_GPU=1, a smaller "
+            "--set IMAGE_MAX_DIM, or --small")
 
 
 def open_trainer(plan):
@@ -178,11 +180,13 @@ def closing_lines(folder, plan):
     """
     data, quoted = plan.data, shlex.quote(folder)
     best = next(iter(Path(folder).glob("mask_rcnn_*_best.h5")), None)
-    model = shlex.quote(str(best)) if best else quoted
     rows = [row for row in run_files.read_history(folder) if row.get("val_mAP")]
+    top = max(rows, key=lambda row: float(row["val_mAP"]), default=None)
+    if top and not float(top["val_mAP"]):
+        best = None  # where all found nothing the first counts as best, and the last is
+    model = shlex.quote(str(best)) if best else quoted
     lines = [f"Trained: {folder}"]
-    if rows:
-        top = max(rows, key=lambda row: float(row["val_mAP"]))
+    if top:
         lines.append(f"Best val_mAP {float(top['val_mAP']):.3f} after epoch {top['epoch']}"
                      + (f": {best}" if best else ""))
     lines.append("\nNext:")

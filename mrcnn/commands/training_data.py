@@ -66,23 +66,28 @@ def load_sets(path, val=None, format="auto", images=None, subset=None, **more):
     names = subsets_of(path, name, images)
     subset = subset or chosen_subset(names, path, ("train",))
     data = TrainingData(load_dataset(path, name, images, subset=subset, **more), None, name, subset)
-    if val == NO_VAL:
-        return data
+    if val != NO_VAL:
+        _add_val(data, path, val, format, images, names, more)
+    return data
+
+
+def _add_val(data, path, val, format, images, names, more):
+    """Reads the validation set, or notes that a part is to be held out."""
+    name = data.format
     if val is not None and val not in names:
         name = detect_format(val) if format == "auto" else format
         data.val_path = str(val)
         data.val_subset = chosen_subset(subsets_of(val, name), val, VAL_WORDS)
         images = images if Path(val).is_file() else None
     else:
-        data.val_subset = val or val_subset(names, subset)
+        data.val_subset = val or val_subset(names, data.subset)
         data.val_path = str(path) if data.val_subset else None
     if data.val_path is None:
         data.is_split = True
-        return data
+        return
     data.val = load_dataset(data.val_path, name, images, classes=data.train,
                             subset=data.val_subset, **more)
     _check_agreement(data)
-    return data
 
 
 def chosen_subset(names, path, words):

@@ -87,9 +87,8 @@ def make_plan(options):
     statistics = _checked(data, config)
     fitted, fit = data_defaults.from_statistics(statistics, start.is_detector)
     training_data.hold_out(data)
-    knobs.update(fitted)
-    knobs.update(training_defaults.length_knobs(data, config, small, start, gpu))
-    knobs["SEED"] = secrets.randbelow(2**31)
+    knobs.update(fitted, SEED=secrets.randbelow(2**31),
+                 **training_defaults.length_knobs(data, config, small, start, gpu))
     config = settings.config(knobs)
     if config.STAGES is None:
         config.STAGES = training_defaults.stages(options.epochs, config, small, start,

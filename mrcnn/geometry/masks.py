@@ -77,14 +77,14 @@ def expand_mask(bbox, mini_mask, image_shape) -> np.ndarray:
     return mask
 
 
-def _axis_matrix(size_in: int, size_out: int) -> np.ndarray:
-    """[size_out, size_in] float64: resizing one axis as a matrix."""
-    low, high, low_weight, high_weight = bilinear_taps(size_in, size_out)
-    matrix = np.zeros((size_out, size_in))
-    rows = np.arange(size_out)
-    matrix[rows, low] += low_weight
-    matrix[rows, high] += high_weight
-    return matrix
+def _resize_axis(values, axis: int, size_out: int, part: slice) -> np.ndarray:
+    """Values [h, w] float64 resized along an axis, the samples `part` of `size_out`."""
+    low, high, low_weight, high_weight = (
+        tap[part] for tap in bilinear_taps(values.shape[axis], size_out))
+    shape = (-1, 1) if axis == 0 else (1, -1)
+    resized = np.take(values, low, axis) * low_weight.reshape(shape)
+    resized += np.take(values, high, axis) * high_weight.reshape(shape)
+    return resized
 
 
 def paste_mask(mask, bbox, canvas: np.ndarray) -> None:
@@ -109,9 +109,9 @@ def paste_mask(mask, bbox, canvas: np.ndarray) -> None:
     if mask.min() >= 0.5:  # scikit-image clips to the range of the input: no darker border
         canvas[top:bottom, left:right] = True
         return
-    down = _axis_matrix(mask.shape[0], y2 - y1)[top - y1 : bottom - y1]
-    across = _axis_matrix(mask.shape[1], x2 - x1)[left - x1 : right - x1]
-    soft = down @ mask @ across.T
+    # Two taps a pixel: a matrix product of this size costs more in waking BLAS threads.
+    soft = _resize_axis(mask.astype(np.float64), 0, y2 - y1, slice(top - y1, bottom - y1))
+    soft = _resize_axis(soft, 1, x2 - x1, slice(left - x1, right - x1))
     if mask.dtype.itemsize <= 4:  # scikit-image answers float32 then, whose rounding can reach 0.5
         soft = soft.astype(np.float32)
     canvas[top:bottom, left:right] = soft >= 0.5
