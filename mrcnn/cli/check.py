@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from mrcnn.cli.doors import STOPPED
+from mrcnn.cli.options import data_options, reader_options
+
 EPILOG = """\b
 Examples:
   mrcnn check data/balloon               each subset, format recognised
@@ -19,23 +22,16 @@ Exit code:
   0  clean        1  faults, or warnings with --strict
   2  it cannot be read at all, or the command line is wrong
 """
-STOPPED = 130  # what a shell expects after Ctrl-C
 
 
 @click.command(epilog=EPILOG, no_args_is_help=True)
 @click.argument("path", type=click.Path(exists=True))
-@click.option("--format", "format_", default="auto", metavar="NAME", show_default=True,
-              help="coco, via, voc, labelme, yolo or masks, where it is not recognised.")
-@click.option("--images", type=click.Path(exists=True, file_okay=False),
-              help="Folder of the images, where they lie away from the annotations.")
-@click.option("--subset", metavar="NAME", help="Only this one, such as train. Otherwise all.")
+@data_options
 @click.option("--json", "json_path", metavar="FILE",
               help="Write the whole report as JSON; - writes it to the screen in place of text.")
 @click.option("--strict", is_flag=True, help="Warnings count as faults in the exit code.")
 @click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, metavar="N",
               help="Findings listed of each kind. The JSON has all of them.")
-@click.option("--class-attribute", metavar="NAME",
-              help="VIA: the region attribute that holds the class.")
 @click.option("--image-size", type=click.IntRange(min=64), metavar="N",
               help="Side of the images in the network (IMAGE_MAX_DIM), for the statistics.")
 @click.option("--channels", type=click.IntRange(min=1), metavar="N",
@@ -44,7 +40,7 @@ STOPPED = 130  # what a shell expects after Ctrl-C
               help="Threads. Otherwise as the machine has cores.")
 @click.option("--no-cache", is_flag=True, help="Look at everything again.")
 def check(path, format_, images, subset, json_path, strict, limit, image_size, channels,
-          max_workers, no_cache, class_attribute):
+          max_workers, no_cache, **readers):
     """Looks a data set over: PATH is a folder or an annotation file.
 
     Every image is decoded and every mask drawn. What would disturb a training is listed with
@@ -52,7 +48,7 @@ def check(path, format_, images, subset, json_path, strict, limit, image_size, c
     outlines without area, unknown classes, double ids. Below it come the statistics, with the
     anchors that suit the objects.
     """
-    options = {"class_attribute": class_attribute} if class_attribute else {}
+    options = reader_options(**readers)
     try:
         settings = {"max_workers": max_workers, "cache": not no_cache, "images": images,
                     "format": format_, "config": _config(image_size, channels), **options}

@@ -5,7 +5,7 @@ import sys
 import click
 
 from mrcnn.cli.doors import clear_errors
-from mrcnn.cli.options import MODEL_HELP, config_options, data_options, model_argument
+from mrcnn.cli.options import MODEL_HELP, config_options, data_options, data_source, model_argument
 
 EPILOG = f"""\b
 Examples:
@@ -49,8 +49,7 @@ each number means.
               help="Give the AP at this IoU too. Repeatable.")
 @click.option("-o", "--output", type=click.Path(), metavar="DIR",
               help="A new folder.  [default: results/evaluate_<name>_<time>]")
-def evaluate(model, data, format_, images, subset, config, assignments, limit, confidence, iou,
-             ap_at, output):
+def evaluate(model, data, config, assignments, limit, confidence, iou, ap_at, output, **source):
     """Measures a model on a data set: how much it finds, and how well.
 
     Every image is looked at once. What was found is compared with the truth: COCO's twelve
@@ -62,7 +61,7 @@ def evaluate(model, data, format_, images, subset, config, assignments, limit, c
 
         try:
             found, folder = evaluate_checkpoint(
-                model, data, output, format_, images, subset, config, assignments, limit,
+                model, data_source(data, **source), output, config, assignments, limit,
                 confidence, iou, ap_at)
         except FileExistsError as error:
             raise click.UsageError(str(error)) from error

@@ -3,7 +3,7 @@
 import click
 
 from mrcnn.cli.doors import clear_errors
-from mrcnn.cli.options import config_options, data_options
+from mrcnn.cli.options import config_options, data_options, data_source
 
 EPILOG = """\b
 Examples:
@@ -36,8 +36,7 @@ and the same pictures as files. An --output ending in .html writes the page alon
 @config_options
 @click.option("--output", type=click.Path(), metavar="PATH",
               help="Folder to write, or an .html file. Otherwise results/inspect_NAME_TIME.")
-def inspect(data, format_, images, subset, count, names, seed, augment, model, config,
-            assignments, output):
+def inspect(data, count, names, seed, augment, model, config, assignments, output, **source):
     """Draws what was read of DATA: a folder, an annotation file, or "shapes".
 
     A page shows images with their masks and class names, then as the network gets them: resized,
@@ -48,16 +47,16 @@ def inspect(data, format_, images, subset, count, names, seed, augment, model, c
     Of a set with subsets, train is shown unless --subset says another.
     """
     with clear_errors():
-        from mrcnn.commands.inspect_files import free_output
-        from mrcnn.commands.inspecting import InspectOptions, inspect_data
+        from mrcnn.commands.inspection.drawing import InspectOptions, inspect_data
+        from mrcnn.commands.inspection.files import free_output
         from mrcnn.data.check.progress import progress_bar
 
         try:
             output = free_output(data, output)
         except FileExistsError as error:
             raise click.UsageError(str(error)) from error
-        options = InspectOptions(data, output, format_, images, subset, count, names, seed,
-                                 augment, config, assignments, model)
+        options = InspectOptions(data_source(data, **source), output, count, names, seed, augment,
+                                 config, assignments, model)
         with progress_bar("reading objects") as progress:
             page, faults = inspect_data(options, progress)
         for text in faults[:5]:

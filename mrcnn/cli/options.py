@@ -24,8 +24,14 @@ def config_options(function):
 
 
 def data_options(function):
-    """--format, --images and --subset, as `load_dataset` takes them."""
+    """--format, --images, --subset and options of readers; `data_source` takes all of them."""
     for decorate in (
+        click.option("--crowds-as-objects", is_flag=True,
+                     help="COCO: take crowds as objects, as CVAT marks all masks."),
+        click.option("--class-name", metavar="NAME",
+                     help="VIA and masks: the class of every object."),
+        click.option("--class-attribute", metavar="NAME",
+                     help="VIA: the region attribute that holds the class."),
         click.option("--subset", metavar="NAME", help="Part of the data set, such as val."),
         click.option("--images", type=click.Path(exists=True, file_okay=False), metavar="DIR",
                      help="Folder of the images, where they lie away from the annotations."),
@@ -34,3 +40,17 @@ def data_options(function):
     ):
         function = decorate(function)
     return function
+
+
+def reader_options(class_attribute, class_name, crowds_as_objects):
+    """Those that were given, as `load_dataset` takes them."""
+    options = {"class_attribute": class_attribute, "class_name": class_name,
+               "crowds_as_objects": crowds_as_objects}
+    return {name: value for name, value in options.items() if value}
+
+
+def data_source(path, format_, images, subset, **readers):
+    """The `commands.reading.DataSource` of these words."""
+    from mrcnn.commands.reading import DataSource
+
+    return DataSource(path, format_, images, subset, reader_options(**readers))

@@ -60,8 +60,6 @@ WITH_RESUME = {"data", "resume", "output", "name", "epochs", "config", "assignme
               metavar="N", help="Measure mAP after every N epochs; 0 never.")
 @click.option("--patience", type=click.IntRange(min=1), metavar="N",
               help="End a stage when val_mAP has not risen for N epochs.")
-@click.option("--class-attribute", metavar="NAME",
-              help="VIA: the region attribute that holds the class.")
 @config_options
 @data_options
 @click.pass_context
@@ -72,15 +70,15 @@ def train(ctx, data, resume, format_, **options):
     from the machine and the weights; what was chosen is printed and can be set otherwise. The
     data are checked first. From trained weights the heads are trained, then all layers.
     """
-    from mrcnn.commands.training_options import TrainOptions
+    from mrcnn.commands.training.options import TrainOptions
 
     given = {name for name in ctx.params
              if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE}
     _check_words(data, resume, given)
     with clear_errors():
-        from mrcnn.commands import training
+        from mrcnn.commands.training import running
 
-        training.train(TrainOptions(data=data, format=format_, **options), resume)
+        running.train(TrainOptions(data=data, format=format_, **options), resume)
 
 
 def _check_words(data, resume, given):

@@ -12,10 +12,15 @@
 Importing it loads no TensorFlow: `--help` and every mistake on the command line are quick.
 """
 
-from mrcnn.commands.archives import fetch_archive, unpack
-from mrcnn.commands.pictures import paint_detections, rewrite_video, segment_image, splash_video
-from mrcnn.commands.sample import Sample, SmallNetwork
-from mrcnn.commands.scoring import detections, evaluate
+from mrcnn.commands.samples.archives import fetch_archive, unpack
+from mrcnn.commands.samples.pictures import (
+    paint_detections,
+    rewrite_video,
+    segment_image,
+    splash_video,
+)
+from mrcnn.commands.samples.sample import Sample, SmallNetwork
+from mrcnn.commands.samples.scoring import detections, evaluate
 
 __all__ = [
     "Sample",

@@ -115,8 +115,8 @@ def _next_commands(checkpoint):
 
 def _train(model, epochs, images):
     """Trains with the table of `mrcnn train`."""
-    from mrcnn.commands import epoch_table
-    from mrcnn.commands.training_callbacks import TableOfEpochs
+    from mrcnn.commands.training import epoch_table
+    from mrcnn.commands.training.callbacks import TableOfEpochs
 
     config = model.config
     with epoch_table.Screen() as screen:

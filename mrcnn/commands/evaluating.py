@@ -6,25 +6,20 @@ import re
 from pathlib import Path
 
 from mrcnn.commands import opening
-from mrcnn.commands.training_data import SHAPES_SEEDS, VAL_WORDS, chosen_subset
-from mrcnn.data.formats.detect import SHAPES, is_shapes, subsets_of
-from mrcnn.data.formats.loading import load_dataset
+from mrcnn.commands.reading import VAL_SHAPES, VAL_WORDS
 
 SHAPES_COUNT = 100
 REPORT, NUMBERS, DETECTIONS = "report.html", "evaluation.json", "detections_{}.json"
 
 
-def evaluate_checkpoint(path, data, output=None, format="auto", images=None, subset=None,
-                        config=None, assignments=(), limit=None, confidence=None, iou=0.5,
-                        ap_at=(), verbose=1):
+def evaluate_checkpoint(path, source, output=None, config=None, assignments=(), limit=None,
+                        confidence=None, iou=0.5, ap_at=(), verbose=1):
     """Measures a checkpoint on a data set and writes what came out.
 
     Args:
         path: a weights file, or the folder of a run, or of runs.
-        data: folder or annotation file as `load_dataset` takes it, or "shapes".
+        source: reading.DataSource; where it names no subset, val is taken of several.
         output: a new or empty folder; None for results/evaluate_<name>_<time>.
-        format, images: as `load_dataset`.
-        subset: part of the data; None takes val where there are several.
         config, assignments: as `opening.open_detector`.
         limit: number of images, the first ones; None for all.
         confidence, iou: what confusion, precision and recall go by.
@@ -44,7 +39,7 @@ def evaluate_checkpoint(path, data, output=None, format="auto", images=None, sub
     """
     description = opening.describe(path)
     folder = new_folder(output, _name(description))
-    dataset, subset = load_data(data, description, format, images, subset, limit)
+    dataset, subset = load_data(source, description, limit)
     settings = opening.inference_config(description, config, assignments)
     _check_count(description, settings, dataset)
     model = opening.open_detector(path, config, assignments, classes=dataset.class_names)
@@ -52,8 +47,8 @@ def evaluate_checkpoint(path, data, output=None, format="auto", images=None, sub
 
     evaluation = evaluate(model, dataset, limit=limit, confidence=confidence,
                           iou_thresholds=(0.5, 0.75, *ap_at), iou=iou, verbose=verbose)
-    evaluation.details.update(
-        checkpoint=str(description.path), dataset=f"{data} ({subset})" if subset else str(data))
+    named = f"{source.path} ({subset})" if subset else str(source.path)
+    evaluation.details.update(checkpoint=str(description.path), dataset=named)
     save_all(evaluation, folder, dataset)
     return evaluation, folder
 
@@ -66,11 +61,15 @@ def save_all(evaluation, folder, dataset):
     evaluation.save_html(folder / REPORT, dataset)
 
 
-def load_data(data, description, format="auto", images=None, subset=None, limit=None):
+def load_data(source, description, limit=None):
     """The data set to measure on, with the classes of a checkpoint in their order.
 
-    A set that lacks some of the classes, or has them in another order, is read with the
-    checkpoint's. The generated shapes are others than those that `mrcnn train shapes` trains on.
+    The generated shapes are others than those that `mrcnn train shapes` trains on.
+
+    Args:
+        source: reading.DataSource.
+        description: opening.Description of the checkpoint.
+        limit: number of generated shapes; None for 100.
 
     Returns:
         (prepared Dataset, subset or None).
@@ -79,16 +78,12 @@ def load_data(data, description, format="auto", images=None, subset=None, limit=
         ValueError: the classes differ, or several subsets and none that is for validation.
         FileNotFoundError, DataError: as `load_dataset`.
     """
-    if format == SHAPES or (format == "auto" and is_shapes(data)):
-        dataset = load_dataset(SHAPES, count=limit or SHAPES_COUNT, seed=SHAPES_SEEDS[1],
-                               images=images, subset=subset)
+    if source.is_shapes:
+        dataset = source.load(source.subset, count=limit or SHAPES_COUNT, seed=VAL_SHAPES[1])
+        subset = None
     else:
-        subset = subset or chosen_subset(subsets_of(data, format, images), data,
-                                         (*VAL_WORDS, "test"))
-        dataset = load_dataset(data, format, images, subset=subset)
-        known = description.class_names
-        if known and set(dataset.class_names) <= set(known) and known != dataset.class_names:
-            dataset = load_dataset(data, format, images, classes=known[1:], subset=subset)
+        subset = source.chosen((*VAL_WORDS, "test"))
+        dataset = source.load_for(description, subset)
     opening.check_classes(description, dataset)
     return dataset, subset
 

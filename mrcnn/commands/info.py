@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mrcnn import __version__, _versions
 from mrcnn import _config_json as as_json
-from mrcnn.commands import machine, run_files
+from mrcnn.commands import machine
 from mrcnn.commands.opening import describe
 from mrcnn.commands.quiet import quiet_start
+from mrcnn.commands.training import run_files
 from mrcnn.config import KNOBS, Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
 

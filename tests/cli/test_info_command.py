@@ -14,7 +14,7 @@ from PIL import Image
 
 from mrcnn.commands import demo as demo_work
 from mrcnn.commands import info
-from mrcnn.commands.run_files import save_run_files
+from mrcnn.commands.training.run_files import save_run_files
 from mrcnn.config import Config
 from mrcnn.engine.checkpoints import save_checkpoint
 from mrcnn.engine.legacy_h5 import write_legacy_h5

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from PIL import Image
 
 from mrcnn import load_dataset
 from mrcnn.cli import main
-from mrcnn.commands import inspect_panels, inspecting
+from mrcnn.commands.inspection import drawing as inspecting
+from mrcnn.commands.inspection import panels as inspect_panels
 from mrcnn.config import Config
 
 NAMES = [f"{name}.png" for name in ("one", "two", "three", "four")]
@@ -252,9 +254,10 @@ def test_the_generated_shapes(tmp_path):
 
 def test_no_tensorflow_is_loaded(tmp_path):
     labels = coco_set(tmp_path / "data")
-    text = ("import sys; from mrcnn.commands.inspecting import *; inspect_data(InspectOptions("
-            f"{str(labels)!r}, {str(tmp_path / 'a.html')!r}, count=1)); print("
-            "[m for m in ('tensorflow', 'keras', 'matplotlib.pyplot') if m in sys.modules])")
+    text = ("import sys; from mrcnn.commands.inspection.drawing import *\n"
+            f"source, target = DataSource({str(labels)!r}), {str(tmp_path / 'a.html')!r}\n"
+            "inspect_data(InspectOptions(source, target, count=1))\n"
+            "print([m for m in ('tensorflow', 'keras', 'matplotlib.pyplot') if m in sys.modules])")
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -273,7 +276,8 @@ def test_a_model_is_drawn_beside_the_truth(tmp_path, monkeypatch):
         NUM_CLASSES = 3
         IMAGE_MIN_DIM = IMAGE_MAX_DIM = 192
 
-    monkeypatch.setattr(inspecting, "describe", lambda path: "the description")
+    names = ["BG", "cat", "<dog>"]
+    monkeypatch.setattr(inspecting, "describe", lambda path: SimpleNamespace(class_names=names))
     monkeypatch.setattr(inspecting, "check_classes", lambda model, dataset: None)
     monkeypatch.setattr(inspecting, "inference_config", lambda *_: Config3())
     monkeypatch.setattr(inspecting, "open_detector", lambda *_: Found())

@@ -9,8 +9,10 @@ import pytest
 from commands.tiny_runs import labelme_folder, run
 from data.formats import tiny_sets
 
-from mrcnn.commands import starting_weights, training_defaults, training_plan
-from mrcnn.commands.training_options import TrainOptions
+from mrcnn.commands.training import defaults as training_defaults
+from mrcnn.commands.training import plan as training_plan
+from mrcnn.commands.training import starting_weights
+from mrcnn.commands.training.options import TrainOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mrcnn.commands import epoch_table
 from mrcnn.commands.quiet import quiet_start
+from mrcnn.commands.training import epoch_table
 
 LOGS = {"loss": 5.25, "rpn_class_loss": 0.5, "rpn_bbox_loss": 1.0, "mrcnn_class_loss": 2.0,
         "mrcnn_bbox_loss": 1.25, "mrcnn_mask_loss": 12345.0}

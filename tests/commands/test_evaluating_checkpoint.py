@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from mrcnn.commands import evaluating
+from mrcnn.commands.reading import DataSource
 from mrcnn.data.formats.loading import load_dataset
 
 
@@ -36,7 +37,7 @@ def described(*names):
 
 def test_data_get_the_order_of_the_checkpoint(tmp_path):
     path = coco_set(tmp_path / "set", ["dog", "cat"])
-    dataset, subset = evaluating.load_data(path, described("cat", "bird", "dog"))
+    dataset, subset = evaluating.load_data(DataSource(path), described("cat", "bird", "dog"))
     assert dataset.class_names == ["BG", "cat", "bird", "dog"] and subset is None
     np.testing.assert_array_equal(np.sort(dataset.load_mask(0)[1]), [1, 3])
 
@@ -44,12 +45,20 @@ def test_data_get_the_order_of_the_checkpoint(tmp_path):
 def test_other_classes_are_refused(tmp_path):
     path = coco_set(tmp_path / "set", ["dog", "wolf"])
     with pytest.raises(ValueError, match="'cat', 'dog'.*'dog', 'wolf'"):
-        evaluating.load_data(path, described("cat", "dog"))
+        evaluating.load_data(DataSource(path), described("cat", "dog"))
+
+
+def test_unnamed_objects_take_the_name_of_the_only_class(balloon_dir):
+    """Balloon's VIA files name no class: whose model has one class needs no option."""
+    dataset, subset = evaluating.load_data(DataSource(balloon_dir), described("balloon"))
+    assert dataset.class_names == ["BG", "balloon"] and subset == "val"
+    with pytest.raises(ValueError, match="'cat', 'dog'.*'object'"):
+        evaluating.load_data(DataSource(balloon_dir), described("cat", "dog"))
 
 
 def test_shapes_are_not_those_of_training():
     known = described(*load_dataset("shapes", count=1).class_names[1:])
-    dataset, _ = evaluating.load_data("shapes", known, limit=3)
+    dataset, _ = evaluating.load_data(DataSource("shapes"), known, limit=3)
     assert len(dataset.image_ids) == 3
     trained = load_dataset("shapes", count=3)
     assert dataset.image_info[0]["shapes"] != trained.image_info[0]["shapes"]

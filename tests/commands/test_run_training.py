@@ -13,11 +13,11 @@ from data.formats import tiny_sets
 from e2e.tiny import difference
 from PIL import Image
 
-from mrcnn.commands import training_callbacks
 from mrcnn.commands.opening import describe, open_detector
-from mrcnn.commands.run_files import read_history, read_run
 from mrcnn.commands.settings import load_config
-from mrcnn.commands.training_options import TrainConfig
+from mrcnn.commands.training import callbacks as training_callbacks
+from mrcnn.commands.training.options import TrainConfig
+from mrcnn.commands.training.run_files import read_history, read_run
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.engine.legacy_h5 import read_legacy_h5
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
-from mrcnn.commands.run_files import (
+from mrcnn.commands.settings import load_config, read_settings
+from mrcnn.commands.training.options import TrainConfig
+from mrcnn.commands.training.run_files import (
     add_to_history,
     note_resumption,
     read_history,
     read_run,
     save_run_files,
 )
-from mrcnn.commands.settings import load_config, read_settings
-from mrcnn.commands.training_options import TrainConfig
 from mrcnn.config import Config
 
 CLASSES = """
@@ -260,7 +260,8 @@ def test_history(tmp_path):
 
 
 def test_no_tensorflow():
-    code = ("import sys; from mrcnn.commands import settings, opening, training_plan, info; "
+    code = ("import sys; from mrcnn.commands import settings, opening, info; "
+            "import mrcnn.commands.training.plan; "
             "settings.load_config(assignments=['SEED=3']); "
             "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))")
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2])

@@ -6,7 +6,8 @@ from channel_files import write_image
 from commands.tiny_runs import labelme_folder
 from PIL import Image
 
-from mrcnn.commands import data_defaults, training_data
+from mrcnn.commands.reading import DataSource
+from mrcnn.commands.training import data_defaults, sets
 from mrcnn.data.dataset import DataError, Dataset
 from mrcnn.data.formats.loading import load_dataset
 
@@ -20,18 +21,18 @@ def ids(dataset):
 def test_train_and_val_of_one_folder(tmp_path):
     labelme_folder(tmp_path / "train", 3)
     labelme_folder(tmp_path / "val", 2)
-    data = training_data.load_sets(tmp_path)
+    data = sets.load_sets(DataSource(tmp_path))
     assert (data.format, data.subset, data.val_subset) == ("labelme", "train", "val")
     assert (len(data.train.image_ids), len(data.val.image_ids)) == (3, 2)
     assert data.val_path == str(tmp_path) and not data.is_split
-    assert training_data.load_sets(tmp_path, "none").val is None
-    assert len(training_data.load_sets(tmp_path, subset="val").train.image_ids) == 2
-    swapped = training_data.load_sets(tmp_path, val="train", subset="val")
+    assert sets.load_sets(DataSource(tmp_path), "none").val is None
+    assert len(sets.load_sets(DataSource(tmp_path, subset="val")).train.image_ids) == 2
+    swapped = sets.load_sets(DataSource(tmp_path, subset="val"), "train")
     assert (len(swapped.train.image_ids), len(swapped.val.image_ids)) == (2, 3)
 
 
 def test_years_in_the_names(coco_dir):
-    data = training_data.load_sets(coco_dir)
+    data = sets.load_sets(DataSource(coco_dir))
     assert (data.subset, data.val_subset) == ("train2017", "val2017")
     assert data.val.num_classes == data.train.num_classes == 81
 
@@ -39,7 +40,7 @@ def test_years_in_the_names(coco_dir):
 def test_a_validation_set_of_its_own(tmp_path):
     labelme_folder(tmp_path / "a", 3)
     labelme_folder(tmp_path / "b", 2)
-    data = training_data.load_sets(tmp_path / "a", tmp_path / "b")
+    data = sets.load_sets(DataSource(tmp_path / "a"), tmp_path / "b")
     assert (len(data.train.image_ids), len(data.val.image_ids)) == (3, 2)
     assert data.val_path == str(tmp_path / "b")
 
@@ -48,9 +49,9 @@ def test_subsets_among_which_nothing_decides(tmp_path):
     labelme_folder(tmp_path / "red", 1)
     labelme_folder(tmp_path / "green", 1)
     with pytest.raises(ValueError, match="has the subsets green, red: choose one by --subset"):
-        training_data.load_sets(tmp_path)
+        sets.load_sets(DataSource(tmp_path))
     with pytest.raises(DataError):
-        training_data.load_sets(tmp_path, subset="blue")
+        sets.load_sets(DataSource(tmp_path, subset="blue"))
 
 
 def test_classes_that_only_validation_has(tmp_path):
@@ -58,32 +59,32 @@ def test_classes_that_only_validation_has(tmp_path):
     labelme_folder(tmp_path / "val", 2, "Cat")
     with pytest.raises(ValueError, match="has the classes Cat, which the training set has not; "
                                          "that has cat"):
-        training_data.load_sets(tmp_path)
+        sets.load_sets(DataSource(tmp_path))
 
 
 def test_a_tenth_is_held_out(tmp_path):
     labelme_folder(tmp_path, 24)
-    data = training_data.load_sets(tmp_path)
+    data = sets.load_sets(DataSource(tmp_path))
     whole = ids(data.train)
     assert data.is_split and data.val is None
-    training_data.hold_out(data)
+    sets.hold_out(data)
     assert (len(data.train.image_ids), len(data.val.image_ids)) == (22, 2)
     assert sorted(ids(data.train) + ids(data.val)) == sorted(whole)
-    again = training_data.load_sets(tmp_path)
+    again = sets.load_sets(DataSource(tmp_path))
     again.train.skip_images([int(i) for i in data.train.image_ids[:3]])  # faulty, say
-    training_data.hold_out(again)
+    sets.hold_out(again)
     assert set(ids(data.val)) == set(ids(again.val))
     assert len(again.train.image_ids) == 19
 
 
 def test_few_images_all_train(tmp_path):
-    data = training_data.load_sets(labelme_folder(tmp_path, 4))
-    training_data.hold_out(data)
+    data = sets.load_sets(DataSource(labelme_folder(tmp_path, 4)))
+    sets.hold_out(data)
     assert len(data.train.image_ids) == 4 and data.val is None
 
 
 def test_generated_shapes():
-    data = training_data.load_sets("shapes")
+    data = sets.load_sets(DataSource("shapes"))
     assert (len(data.train.image_ids), len(data.val.image_ids)) == (500, 50)
     assert not np.array_equal(data.train.load_image(0), data.val.load_image(0))
 

@@ -73,8 +73,8 @@ def check_value(context, parameter, value):
 
 def parse_sample(path, line):
     """A line of a script in samples/, by the script's own argument parser."""
-    from mrcnn.commands.options import parser_of
-    from mrcnn.commands.sample import Sample
+    from mrcnn.commands.samples.options import parser_of
+    from mrcnn.commands.samples.sample import Sample
 
     spec = importlib.util.spec_from_file_location(path.replace("/", "_")[:-3], ROOT / path)
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)

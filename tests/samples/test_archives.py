@@ -14,7 +14,7 @@ import made
 import numpy as np
 import pytest
 
-from mrcnn.commands import archives
+from mrcnn.commands.samples import archives
 from mrcnn.data.dataset import DataError
 
 

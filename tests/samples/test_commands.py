@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mrcnn.commands.sample import stages_up_to
+from mrcnn.commands.samples.sample import stages_up_to
 from mrcnn.engine.weights import save_weights
 from mrcnn.model import MaskRCNN
 

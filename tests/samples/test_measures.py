@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mrcnn import commands
-from mrcnn.commands.scoring import truth_of
+from mrcnn.commands.samples.scoring import truth_of
 from mrcnn.data.shapes import ShapesDataset
 from mrcnn.evaluation.coco import coco_evaluate
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from pycocotools import mask as rle
 
-from mrcnn.commands.scoring import truth_of
+from mrcnn.commands.samples.scoring import truth_of
 from mrcnn.data.dataset import DataError
 
 nucleus = made.script("nucleus")

@@ -8,7 +8,7 @@ import made
 import pytest
 from PIL import Image
 
-from mrcnn.commands import options
+from mrcnn.commands.samples import options
 
 SAMPLES = {"shapes": "Shapes", "balloon": "Balloon", "coco": "Coco", "nucleus": "Nucleus",
            "voc": "Voc"}

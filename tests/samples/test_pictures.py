@@ -9,7 +9,7 @@ from PIL import Image
 
 from mrcnn import visualize
 from mrcnn._atomic import atomic_path
-from mrcnn.commands import pictures
+from mrcnn.commands.samples import pictures
 from mrcnn.data.dataset import DataError
 
 GREEN = (60, 220, 30)

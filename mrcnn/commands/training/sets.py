@@ -5,15 +5,19 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrcnn.commands.reading import (
+    TRAIN_SHAPES,
+    TRAIN_WORDS,
+    VAL_SHAPES,
+    VAL_WORDS,
+    DataSource,
+)
 from mrcnn.data.dataset import Dataset
-from mrcnn.data.formats.detect import SHAPES, detect_format, is_shapes, subsets_of
-from mrcnn.data.formats.loading import load_dataset
+from mrcnn.data.formats.detect import SHAPES
 
 HELD_OUT = 0.1  # share of the images where there is no validation set
 FEWEST_TO_SPLIT = 5  # images; fewer all train
 NO_VAL = "none"
-VAL_WORDS = ("val", "valid", "validation")
-SHAPES_COUNTS, SHAPES_SEEDS = (500, 50), (0, 2**20)  # of the generated set: train, val
 
 
 @dataclass
@@ -39,71 +43,47 @@ class TrainingData:
     is_split: bool = False
 
 
-def load_sets(path, val=None, format="auto", images=None, subset=None, **more):
+def load_sets(source, val=None):
     """Reads what is to train and to validate.
 
     Args:
-        path: folder, annotation file, or "shapes".
+        source: reading.DataSource of what trains; without a subset, train is taken of several.
         val: path of another set, the name of a subset of the first, "none" for no validation;
             None takes the subset val beside train, or holds a tenth of the images out.
-        format: of both, as `load_dataset`.
-        images: folder of the images, as `load_dataset`.
-        subset: the part of `path` that trains; None takes train, or all of an undivided set.
-        **more: options of the format's reader, such as `class_attribute` for VIA.
 
     Returns:
         TrainingData.
 
     Raises:
-        ValueError: subsets among which nothing decides, or classes of `val` that `path` has not.
+        ValueError: subsets among which nothing decides, or classes of `val` that `source` has not.
         FileNotFoundError, DataError: as `load_dataset`.
     """
-    if format == SHAPES or (format == "auto" and is_shapes(path)):
-        sets = [load_dataset(SHAPES, count=count, seed=seed)
-                for count, seed in zip(SHAPES_COUNTS, SHAPES_SEEDS, strict=True)]
+    if source.is_shapes:
+        sets = [source.load(source.subset, count=count, seed=seed)
+                for count, seed in (TRAIN_SHAPES, VAL_SHAPES)]
         return TrainingData(sets[0], None if val == NO_VAL else sets[1], SHAPES)
-    name = detect_format(path) if format == "auto" else format
-    names = subsets_of(path, name, images)
-    subset = subset or chosen_subset(names, path, ("train",))
-    data = TrainingData(load_dataset(path, name, images, subset=subset, **more), None, name, subset)
+    name, names = source.format_name(), source.subsets()
+    subset = source.chosen(TRAIN_WORDS)
+    data = TrainingData(source.load(subset), None, name, subset)
     if val != NO_VAL:
-        _add_val(data, path, val, format, images, names, more)
+        _add_val(data, source, val, names)
     return data
 
 
-def _add_val(data, path, val, format, images, names, more):
+def _add_val(data, source, val, names):
     """Reads the validation set, or notes that a part is to be held out."""
-    name = data.format
     if val is not None and val not in names:
-        name = detect_format(val) if format == "auto" else format
-        data.val_path = str(val)
-        data.val_subset = chosen_subset(subsets_of(val, name), val, VAL_WORDS)
-        images = images if Path(val).is_file() else None
+        source = DataSource(str(val), source.format, source.images if Path(val).is_file() else None,
+                            options=source.options)
+        data.val_path, data.val_subset = source.path, source.chosen(VAL_WORDS)
     else:
         data.val_subset = val or val_subset(names, data.subset)
-        data.val_path = str(path) if data.val_subset else None
+        data.val_path = str(source.path) if data.val_subset else None
     if data.val_path is None:
         data.is_split = True
         return
-    data.val = load_dataset(data.val_path, name, images, classes=data.train,
-                            subset=data.val_subset, **more)
+    data.val = source.load(data.val_subset, classes=data.train)
     _check_agreement(data)
-
-
-def chosen_subset(names, path, words):
-    """The one subset that is meant: the only one, or one called as `words` say.
-
-    Raises:
-        ValueError: several, and none is called so.
-    """
-    if len(names) == 1:
-        return names[0]
-    for word in words:
-        named = [name for name in names if name == word] or [
-            name for name in names if name.startswith(word) and name != "trainval"]
-        if len(named) == 1:
-            return named[0]
-    raise ValueError(f"{path} has the subsets {', '.join(map(str, names))}: choose one by --subset")
 
 
 def val_subset(names, subset):

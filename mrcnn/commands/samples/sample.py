@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from mrcnn.commands import options, pictures, scoring
+from mrcnn.commands.samples import options, pictures, scoring
 from mrcnn.data.dataset import DataError
 
 # What belongs to the classes of COCO and cannot serve for others.

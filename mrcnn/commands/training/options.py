@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass, fields
 
+from mrcnn.commands.reading import DataSource
 from mrcnn.config import Config
 
 
@@ -40,6 +41,8 @@ class TrainOptions:
     images: str | None = None
     subset: str | None = None
     class_attribute: str | None = None
+    class_name: str | None = None
+    crowds_as_objects: bool = False
     map_every: int = 1
     patience: int | None = None
 
@@ -60,9 +63,17 @@ class TrainOptions:
                 continue
             if option.name == "small":
                 words.append("--small" if value else "--no-small")
+            elif value is True:
+                words.append(flag)
             else:
                 words += [flag, str(value)]
         return words + [word for text in self.assignments for word in ("--set", text)]
+
+    def source(self):
+        """The DataSource that trains."""
+        readers = ("class_attribute", "class_name", "crowds_as_objects")
+        given = {name: getattr(self, name) for name in readers if getattr(self, name)}
+        return DataSource(self.data, self.format, self.images, self.subset, given)
 
     def as_dict(self):
         """Every option by name, JSON only; paths as they can be found from anywhere."""

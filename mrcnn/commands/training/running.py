@@ -6,9 +6,9 @@ import sys
 import warnings
 from pathlib import Path
 
-from mrcnn.commands import epoch_table, run_files
 from mrcnn.commands.quiet import quiet_start
-from mrcnn.commands.training_plan import make_plan, resume_plan, run_to_resume
+from mrcnn.commands.training import epoch_table, run_files
+from mrcnn.commands.training.plan import make_plan, resume_plan, run_to_resume
 from mrcnn.data.formats.annotated import AnnotatedDataset
 from mrcnn.data.formats.coco_writer import save_coco
 
@@ -120,7 +120,7 @@ def _train_stages(model, plan):
         from mrcnn.data import augmenters
 
         augmentation = augmenters.standard()
-    from mrcnn.commands.training_callbacks import TableOfEpochs
+    from mrcnn.commands.training.callbacks import TableOfEpochs
 
     measure = _measure(plan)
     with epoch_table.Screen() as screen, warnings.catch_warnings():
@@ -150,7 +150,7 @@ def _callbacks(model, plan, table, measure, layers):
     """Those of a stage: mAP, the table, history.csv, the best checkpoint, early stopping."""
     import keras
 
-    from mrcnn.commands.training_callbacks import HistoryFile
+    from mrcnn.commands.training.callbacks import HistoryFile
     from mrcnn.engine.callbacks import BestCheckpoint
 
     found = [measure] if measure else []
@@ -164,7 +164,7 @@ def _callbacks(model, plan, table, measure, layers):
 
 def _draw_losses(folder):
     """losses.png, the curves of history.csv."""
-    from mrcnn.commands.loss_curves import draw_losses
+    from mrcnn.commands.training.loss_curves import draw_losses
 
     rows = run_files.read_history(folder)
     if rows:
@@ -190,15 +190,16 @@ def closing_lines(folder, plan):
         lines.append(f"Best val_mAP {float(top['val_mAP']):.3f} after epoch {top['epoch']}"
                      + (f": {best}" if best else ""))
     lines.append("\nNext:")
-    if _val_words(folder, data):
-        lines.append(f"  mrcnn evaluate {model} {_val_words(folder, data)}")
+    words = _val_words(folder, data, plan.options)
+    if words:
+        lines.append(f"  mrcnn evaluate {model} {words}")
     images = _folder_of_images(data.val or data.train)
     lines.append(f"  mrcnn detect {model} {shlex.quote(images or 'IMAGE_OR_VIDEO')}")
     lines.append(f"  mrcnn train --resume {quoted} --epochs {plan.epochs + 10}")
     return "\n".join(lines)
 
 
-def _val_words(folder, data):
+def _val_words(folder, data, options):
     """The words of a command line that name the validation set, "" where they cannot."""
     if data.val is None:
         return ""
@@ -208,6 +209,7 @@ def _val_words(folder, data):
     else:
         words = [data.val_path] if data.val_path else ["shapes"]
         words += ["--subset", data.val_subset] if data.val_subset else []
+        words += options.source().words()
     return shlex.join(map(str, words))
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mrcnn import _config_checks as checks
-from mrcnn.commands import data_defaults, training_data, training_defaults
 from mrcnn.commands.machine import has_gpu
 from mrcnn.commands.opening import Description, check_classes, checkpoint_of, describe
-from mrcnn.commands.run_files import CONFIG, read_run
-from mrcnn.commands.sample import stages_up_to
+from mrcnn.commands.samples.sample import stages_up_to
 from mrcnn.commands.settings import read_settings
-from mrcnn.commands.starting_weights import Start, find_weights, is_download
-from mrcnn.commands.training_options import TrainConfig, TrainOptions
+from mrcnn.commands.training import data_defaults, defaults, sets
+from mrcnn.commands.training.options import TrainConfig, TrainOptions
+from mrcnn.commands.training.run_files import CONFIG, read_run
+from mrcnn.commands.training.starting_weights import Start, find_weights, is_download
 from mrcnn.config import Config
 from mrcnn.data.check.report import counted
 from mrcnn.data.dataset import DataError
@@ -29,7 +29,7 @@ class TrainPlan:
 
     Attributes:
         options: TrainOptions; of a run that goes on, those that it began with.
-        data: training_data.TrainingData.
+        data: sets.TrainingData.
         config: TrainConfig, resolved.
         start: starting_weights.Start; None for a run that goes on.
         resumed: Description of the checkpoint to go on from, None for a new run.
@@ -38,7 +38,7 @@ class TrainPlan:
     """
 
     options: TrainOptions
-    data: training_data.TrainingData
+    data: sets.TrainingData
     config: Config
     start: Start | None = None
     resumed: Description | None = None
@@ -75,23 +75,23 @@ def make_plan(options):
     given, said, gpu = settings.config(), settings.said(), has_gpu()
     _check_stages(given.STAGES)
     _check_output(options.output)
-    small, why = training_defaults.is_small(options.small, options.weights, said, gpu)
-    weights = training_defaults.weights_name(options.weights, small)
+    small, why = defaults.is_small(options.small, options.weights, said, gpu)
+    weights = defaults.weights_name(options.weights, small)
     start = None if is_download(weights) else find_weights(weights)
     data = _sets(options)
     start = start or find_weights(weights)
-    knobs = training_defaults.network_knobs(data, start, small, said, gpu)
+    knobs = defaults.network_knobs(data, start, small, said, gpu)
     knobs["NAME"] = data_defaults.run_name(options.data)
     config = settings.config(knobs)
     _check_class_count(config, data)
     statistics = _checked(data, config)
     fitted, fit = data_defaults.from_statistics(statistics, start.is_detector)
-    training_data.hold_out(data)
+    sets.hold_out(data)
     knobs.update(fitted, SEED=secrets.randbelow(2**31),
-                 **training_defaults.length_knobs(data, config, small, start, gpu))
+                 **defaults.length_knobs(data, config, small, start, gpu))
     config = settings.config(knobs)
     if config.STAGES is None:
-        config.STAGES = training_defaults.stages(options.epochs, config, small, start,
+        config.STAGES = defaults.stages(options.epochs, config, small, start,
                                                  data.train.class_names, gpu)
     plan = TrainPlan(options, data, config, start, counts=_counts(statistics))
     shown = fit if "RPN_ANCHOR_SCALES" not in said else None
@@ -131,7 +131,7 @@ def resume_plan(options, run):
     data = _sets(first)
     check_classes(checkpoint, data.train)
     statistics = _checked(data, config)
-    training_data.hold_out(data)
+    sets.hold_out(data)
     plan = TrainPlan(first, data, config, resumed=checkpoint, counts=_counts(statistics))
     plan.lines = [*_data_lines(data), ("goes on", f"{checkpoint.path}, after epoch "
                                        f"{checkpoint.epoch} of {plan.epochs}"),
@@ -186,9 +186,7 @@ def _check_stages(rows):
 
 def _sets(options):
     """The data sets as options say; an empty one is refused."""
-    more = {"class_attribute": options.class_attribute} if options.class_attribute else {}
-    data = training_data.load_sets(options.data, options.val, options.format, options.images,
-                                   options.subset, **more)
+    data = sets.load_sets(options.source(), options.val)
     for dataset, what in ((data.train, "to train on"), (data.val, "to validate on")):
         if dataset is not None and not len(dataset.image_ids):
             raise DataError(f"{options.data}: no image {what}")

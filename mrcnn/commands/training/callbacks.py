@@ -4,8 +4,8 @@ import time
 
 import keras
 
-from mrcnn.commands import epoch_table
-from mrcnn.commands.run_files import add_to_history
+from mrcnn.commands.training import epoch_table
+from mrcnn.commands.training.run_files import add_to_history
 
 
 def learning_rate(model):

@@ -5,9 +5,9 @@ Everything here can be set otherwise, by --config, --set or an option of its own
 
 import math
 
-from mrcnn.commands import data_defaults
-from mrcnn.commands.sample import SmallNetwork
-from mrcnn.commands.starting_weights import COCO, NONE
+from mrcnn.commands.samples.sample import SmallNetwork
+from mrcnn.commands.training import data_defaults
+from mrcnn.commands.training.starting_weights import COCO, NONE
 from mrcnn.config import KNOBS
 
 SMALL = {name: value for name, value in vars(SmallNetwork).items()

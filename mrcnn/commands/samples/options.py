@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from mrcnn.commands.pictures import images_of
+from mrcnn.commands.samples.pictures import images_of
 from mrcnn.data.image_files import read_image_size
 from mrcnn.engine.run_folders import find_last_checkpoint
 from mrcnn.media.video_reader import VideoReader

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn.commands import data_defaults, inspect_page, inspect_panels
-from mrcnn.commands.inspect_files import Album, free_output, write_page
+from mrcnn.commands.inspection import page as inspect_page
+from mrcnn.commands.inspection import panels as inspect_panels
+from mrcnn.commands.inspection.files import Album, free_output, write_page
 from mrcnn.commands.opening import check_classes, describe, inference_config, open_detector
+from mrcnn.commands.reading import TRAIN_WORDS, DataSource
 from mrcnn.commands.settings import read_settings
-from mrcnn.commands.training_data import chosen_subset
+from mrcnn.commands.training import data_defaults
 from mrcnn.config import Config
 from mrcnn.data.augmenters import standard
 from mrcnn.data.check.objects import check_loaded
 from mrcnn.data.check.report import headline, statistics_rows
 from mrcnn.data.check.statistics import Tally
 from mrcnn.data.dataset import DataError, image_label
-from mrcnn.data.formats.detect import SHAPES, detect_format, is_shapes, subsets_of
-from mrcnn.data.formats.loading import load_dataset
 
 LARGEST_SIDE = 1024  # of the network, where no configuration says it
 MOST_COUNTED = 1000  # images whose objects are measured
@@ -30,11 +30,8 @@ MOST_PROBLEMS = 8
 class InspectOptions:
     """The command line of `mrcnn inspect`; see its `--help` for each."""
 
-    data: str
+    source: DataSource
     output: str | None = None
-    format: str = "auto"
-    images: str | None = None
-    subset: str | None = None
     count: int = 8
     names: tuple = ()
     seed: int = 0
@@ -58,10 +55,10 @@ def inspect_data(options, progress=None):
         ValueError, OSError: what is wrong with the data, the settings, the model or the place
             to write to, before anything is drawn.
     """
-    output = free_output(options.data, options.output)
+    output = free_output(options.source.path, options.output)
     settings = read_settings(options.config, options.assignments)
     trained = describe(options.model) if options.model else None
-    dataset, subset = _load(options)
+    dataset, subset = _load(options.source, trained)
     if trained is None:
         config = settings.config(_knobs(dataset, settings.said()))
     else:
@@ -69,7 +66,8 @@ def inspect_data(options, progress=None):
         config = inference_config(trained, options.config, options.assignments)
     if config.NUM_CLASSES < dataset.num_classes:
         raise ValueError(f"NUM_CLASSES: expected {dataset.num_classes}, the number of classes in "
-                         f"{options.data} with the background, received {config.NUM_CLASSES}")
+                         f"{options.source.path} with the background, received "
+                         f"{config.NUM_CLASSES}")
     chosen = choose(dataset, options.count, options.seed, options.names)
     model = None if trained is None else open_detector(
         options.model, options.config, options.assignments, dataset.class_names)
@@ -124,15 +122,12 @@ def _named(dataset, ids, name):
     return known[name]
 
 
-def _load(options):
-    """(Dataset, name of its subset or None)."""
-    path, name = options.data, options.format
-    if name == SHAPES or (name == "auto" and is_shapes(path)):
-        return load_dataset(SHAPES), None
-    name = detect_format(path) if name == "auto" else name
-    subset = options.subset or chosen_subset(subsets_of(path, name, options.images), path,
-                                             ("train",))
-    return load_dataset(path, name, options.images, subset=subset), subset
+def _load(source, trained):
+    """(Dataset, name of its subset or None); with the classes of a model where there is one."""
+    if source.is_shapes:
+        return source.load(source.subset), None
+    subset = source.chosen(TRAIN_WORDS)
+    return (source.load(subset) if trained is None else source.load_for(trained, subset)), subset
 
 
 def _knobs(dataset, said):
@@ -204,7 +199,8 @@ def _plain(name):
 
 
 def _title(options, subset):
-    return f"{options.data} ({subset})" if subset else str(options.data)
+    path = options.source.path
+    return f"{path} ({subset})" if subset else str(path)
 
 
 def _facts(dataset, config, statistics):

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from mrcnn._atomic import atomic_path
-from mrcnn.commands.data_defaults import run_name
-from mrcnn.commands.inspect_page import JPEG, PNG, address_of
+from mrcnn.commands.inspection.page import JPEG, PNG, address_of
+from mrcnn.commands.training.data_defaults import run_name
 from mrcnn.media.names import make_writable
 
 INDEX, PICTURES = "index.html", "pictures"

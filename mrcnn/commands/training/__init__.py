@@ -1,0 +1,1 @@
+"""`mrcnn train`, from what is asked to the run that is done; `running.train` begins it."""
