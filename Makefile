@@ -7,8 +7,6 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-NOTEBOOK_STAMP := $(VENV)/.installed-notebooks
-DOCS_STAMP := $(VENV)/.installed-docs
 # The first of these that runs, can make environments, and is one TensorFlow publishes for; or
 # name one: make test PYTHON=/path/to/python
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10 python
@@ -48,15 +46,6 @@ $(STAMP): pyproject.toml setup.py mrcnn_imgaug.pth
 	$(BIN)/python -m pip install --quiet --no-deps imgaug
 	@touch $@
 
-# The stamp lies in the environment, so it goes when that is made anew.
-$(NOTEBOOK_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --editable ".[notebooks]"
-	@touch $@
-
-$(DOCS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	@touch $@
-
 demo: $(STAMP)
 	$(BIN)/python samples/shapes/demo.py
 
@@ -68,14 +57,14 @@ test: lint
 	@echo "== tests"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-notebooks: $(NOTEBOOK_STAMP)
+test-notebooks: $(STAMP)
 	@echo "== notebooks"
 	$(BIN)/python -m pytest tests/notebooks
 
-notebooks: $(NOTEBOOK_STAMP)
+notebooks: $(STAMP)
 	$(BIN)/python notebooks/execute.py
 
-docs: $(DOCS_STAMP)
+docs: $(STAMP)
 	$(BIN)/python docs/make_reference.py
 
 clean:
