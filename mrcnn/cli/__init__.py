@@ -40,5 +40,6 @@ def main():
     mrcnn evaluate MODEL data/val        measure it, with an HTML report
     mrcnn detect MODEL photos/           find the objects in pictures and videos
 
-    MODEL is a checkpoint, or the folder of a run. `mrcnn COMMAND --help` teaches each command.
+    MODEL is a checkpoint, the folder of a run, or coco. `mrcnn COMMAND --help` teaches each
+    command.
     """

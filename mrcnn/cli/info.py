@@ -19,7 +19,7 @@ Examples:
 @click.argument("model", required=False, type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 def info(model, as_json):
-    """Tells what is installed, or what MODEL is: a checkpoint, or the folder of a run.
+    """Tells what is installed, or what MODEL is: a checkpoint, the folder of a run, or coco.
 
     Of a checkpoint: its classes, network, image size, epoch and losses, the settings that differ
     from the default, and the versions that wrote it. The model itself is not opened.

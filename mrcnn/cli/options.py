@@ -2,12 +2,20 @@
 
 import click
 
-MODEL_HELP = "a checkpoint, or the folder of a run"
+MODEL_HELP = "a checkpoint, the folder of a run, or coco"
+
+
+class _Model(click.Path):
+    """A path that exists, or the word coco."""
+
+    def convert(self, value, param, ctx):
+        """The text as it is."""
+        return value if value == "coco" else super().convert(value, param, ctx)
 
 
 def model_argument(function):
-    """MODEL: a weights file, or a run folder, whose newest checkpoint is taken."""
-    return click.argument("model", type=click.Path(exists=True))(function)
+    """MODEL: a weights file, a run folder, whose newest checkpoint is taken, or coco."""
+    return click.argument("model", type=_Model(exists=True))(function)
 
 
 def config_options(function):

@@ -10,9 +10,13 @@ from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.settings import read_settings
 from mrcnn.config import Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
+from mrcnn.engine.downloads import download_trained_weights, models_folder
 from mrcnn.engine.legacy_h5 import weight_shapes
 from mrcnn.engine.run_folders import find_runs
 from mrcnn.engine.weights_advice import backbone_name, class_count
+
+COCO = "coco"  # stands for the published weights
+COCO_FILE = "mask_rcnn_coco.h5"
 
 
 @dataclass
@@ -53,16 +57,19 @@ def checkpoint_of(path):
     """The weights file that a path stands for.
 
     Args:
-        path: a file; the folder of a run, whose newest checkpoint is taken; or a folder of runs,
-            of which the newest one that has a checkpoint is.
+        path: a file; the folder of a run, whose newest checkpoint is taken; a folder of runs,
+            of which the newest one that has a checkpoint is; or "coco", see `coco_weights`.
 
     Returns:
         Path as text.
 
     Raises:
         FileNotFoundError: there is none; says what was looked for.
+        ConnectionError: COCO's weights are not here and cannot be downloaded.
     """
     path = Path(path)
+    if str(path) == COCO and not path.exists():
+        return coco_weights()
     if path.is_file():
         return str(path)
     if not path.exists():
@@ -74,6 +81,19 @@ def checkpoint_of(path):
     raise FileNotFoundError(
         f"{path}: no checkpoint in this folder; looked for mask_rcnn_<name>_<epoch>.h5 in it and "
         f"in folders of runs such as <name>20260131T0930/ ({len(find_runs(path))} there)")
+
+
+def coco_weights():
+    """Path of Matterport's weights trained on COCO, downloaded on first use.
+
+    They are taken from this folder, or from where Keras keeps its downloads.
+
+    Raises:
+        ConnectionError: they are in neither and cannot be downloaded.
+    """
+    if Path(COCO_FILE).is_file():
+        return COCO_FILE
+    return download_trained_weights(str(models_folder() / COCO_FILE))
 
 
 def describe(path):

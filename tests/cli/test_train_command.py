@@ -9,6 +9,7 @@ import pytest
 from commands.tiny_runs import labelme_folder, run
 from data.formats import tiny_sets
 
+from mrcnn.commands import opening
 from mrcnn.commands.training import defaults as training_defaults
 from mrcnn.commands.training import plan as training_plan
 from mrcnn.commands.training import starting_weights
@@ -84,7 +85,7 @@ def test_coco_weights_that_cannot_be_had(cats, monkeypatch):
     def offline(path):
         raise ConnectionError("no connection to the publisher")
 
-    monkeypatch.setattr(starting_weights, "download_trained_weights", offline)
+    monkeypatch.setattr(opening, "download_trained_weights", offline)
     code, out = run("train", cats)
     assert code == 1 and "--weights coco: no connection" in out
     assert "--weights FILE" in out and "--weights none" in out
@@ -140,7 +141,7 @@ def test_what_is_said_wins(cats):
 def test_stages_from_trained_weights(cats, tmp_path, monkeypatch):
     from commands.test_opening import heads
 
-    monkeypatch.setattr(starting_weights, "_coco_path",
+    monkeypatch.setattr(starting_weights, "coco_weights",
                         lambda: str(heads(tmp_path / "coco.h5", 81)))
     monkeypatch.setattr(training_plan, "has_gpu", lambda: True)
     plan = training_plan.make_plan(TrainOptions(data=str(cats), epochs=10))

@@ -5,8 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from e2e.tiny import shapes, tiny_config
 
+from mrcnn.cli import main
+from mrcnn.commands import opening
 from mrcnn.commands.coco_names import COCO_NAMES
 from mrcnn.commands.opening import (
     check_classes,
@@ -179,3 +182,31 @@ def test_a_set_read_with_the_models_names_may_have_none_of_them(tmp_path):
     check_classes(model_of("dog", "cat"), load_dataset(tmp_path, classes=["dog", "cat"]))
     with pytest.raises(ValueError, match="has none of them, only 'cat', 'dog'"):
         check_classes(model_of("fish"), load_dataset(tmp_path, classes=["fish"]))
+
+
+# --- COCO's weights by their name -----------------------------------------------------------
+
+
+def test_coco_is_the_file_here_or_a_download(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(opening, "models_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(opening, "download_trained_weights", lambda path: f"fetched to {path}")
+    assert checkpoint_of("coco") == f"fetched to {tmp_path / 'kept' / 'mask_rcnn_coco.h5'}"
+    (tmp_path / "mask_rcnn_coco.h5").touch()
+    assert checkpoint_of("coco") == "mask_rcnn_coco.h5"
+    (tmp_path / "coco").mkdir()  # a folder of that name is what the user means
+    with pytest.raises(FileNotFoundError, match="coco: no checkpoint in this folder"):
+        checkpoint_of("coco")
+
+
+def test_coco_without_a_connection(tmp_path, monkeypatch):
+    def offline(path):
+        raise ConnectionError("cannot be downloaded; put it there")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(opening, "download_trained_weights", offline)
+    (tmp_path / "a.png").touch()
+    done = CliRunner().invoke(main, ["detect", "coco", "a.png"])
+    assert done.exit_code == 1 and "cannot be downloaded; put it there" in done.output
+    done = CliRunner().invoke(main, ["detect", "cocoa", "a.png"])
+    assert done.exit_code == 2 and "'cocoa' does not exist" in done.output

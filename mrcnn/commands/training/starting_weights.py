@@ -1,13 +1,11 @@
 """The weights that a training starts from, found before anything slow begins."""
 
-import os
 from dataclasses import dataclass
 
-from mrcnn.commands.opening import Description, describe
-from mrcnn.engine.downloads import download_trained_weights, imagenet_weights_path, models_folder
+from mrcnn.commands.opening import COCO, Description, coco_weights, describe
+from mrcnn.engine.downloads import imagenet_weights_path
 
-COCO, IMAGENET, NONE = "coco", "imagenet", "none"
-COCO_FILE = "mask_rcnn_coco.h5"
+IMAGENET, NONE = "imagenet", "none"
 # What a network has to share with the weights it starts from, or is best left as it was.
 ARCHITECTURE = (
     "BACKBONE", "BACKBONE_WIDTH", "TOP_DOWN_PYRAMID_SIZE", "FPN_CLASSIF_FC_LAYERS_SIZE",
@@ -82,19 +80,12 @@ def find_weights(name):
         description = describe(name)
         return Start("file", description.path, description)
     try:
-        path = _coco_path() if name == COCO else imagenet_weights_path()
+        path = coco_weights() if name == COCO else imagenet_weights_path()
     except OSError as error:
         raise ConnectionError(
             f"--weights {name}: {error}\nWithout them: --weights FILE starts from a file of your "
             "own, --weights none from random numbers (--small learns fastest from those)"
         ) from error
     return Start(name, path, describe(path) if name == COCO else None)
-
-
-def _coco_path():
-    """COCO's file in this folder or where Keras keeps downloads, where it is put otherwise."""
-    if os.path.isfile(COCO_FILE):
-        return COCO_FILE
-    return download_trained_weights(str(models_folder() / COCO_FILE))
 
 
