@@ -282,12 +282,15 @@ def test_display_top_masks_orders_by_area():
         np.zeros((20, 20, 3), np.uint8), masks, np.array([1, 2, 1]), NAMES, limit=3
     )
     titles = [ax.get_title() for ax in fig.axes]
-    assert titles == ["H x W = 20 x 20", "square (1)", "circle (2)", "-"]
+    assert titles == ["H x W = 20 x 20", "square (1)", "circle (2)"]  # no empty panels
 
 
 def test_charts():
     fig = visualize.plot_precision_recall(0.5, [1, 0.5, 0], [0, 0.5, 1])
     assert "AP@50 = 0.500" in fig.axes[0].get_title()
+    line = fig.axes[0].lines[0]
+    recall, precision = matplotlib.cbook.STEP_LOOKUP_MAP[line.get_drawstyle()](*line.get_data())
+    assert np.trapezoid(precision, recall) == 0.25  # the area is the AP: (0.5 * 0.5 + 0.5 * 0)
     overlaps = np.array([[0.9, 0.0], [0.2, 0.7]])
     fig = visualize.plot_overlaps([1, 2], [1, 3], [0.9, 0.8], overlaps, NAMES)
     assert texts(fig)[:4] == ["0.90\nmatch", "", "0.20", "0.70\nwrong"]
@@ -310,10 +313,12 @@ def test_display_weight_stats_marks_what_looks_wrong(capsys):
 
     class Layer:
         name = "conv1"
-        weights = [Variable("kernel"), Variable("bias"), Variable("gamma"), Variable("beta")]
+        weights = [Variable(name) for name in ("kernel", "bias", "gamma", "beta",
+                                               "moving_variance")]
 
         def get_weights(self):
-            return [np.ones((3, 3)), np.zeros(3), np.array([1.0, np.inf]), np.array([2e3, 0])]
+            return [np.ones((3, 3)), np.zeros(3), np.array([1.0, np.inf]), np.array([2e3, 0]),
+                    np.array([2e4, 1])]
 
     class Model:
         def get_trainable_layers(self):
@@ -323,6 +328,7 @@ def test_display_weight_stats_marks_what_looks_wrong(capsys):
     assert [line.split("***")[-1].strip() for line in lines[1:2]] == ["all equal"]
     assert "***" not in lines[2]
     assert lines[3].endswith("not finite") and lines[4].endswith("very large")
+    assert "***" not in lines[5]  # of raw pixels the variance is large
     capsys.readouterr()
 
 

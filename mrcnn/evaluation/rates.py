@@ -89,7 +89,8 @@ def confidence_curve(records, kind, iou):
 
     Returns:
         dict: "confidence" [101] from 0 to 1, and for each "precision", "recall" and "f1" (-1
-        undefined); "best": the lowest confidence with the highest f1, None without objects;
+        undefined); "best": the confidence with the highest f1, of several in a row the one in
+        the middle, None where nothing was found;
         "right" and "false": numbers of detections in 20 bins of scores from 0 to 1.
     """
     scores, right, objects = [np.zeros(0)], [np.zeros(0, bool)], 0
@@ -106,7 +107,10 @@ def confidence_curve(records, kind, iou):
         kept = right[scores >= step]
         rows.append(rates(int(kept.sum()), int((~kept).sum()), objects - int(kept.sum())))
     curve = {name: [row[name] for row in rows] for name in ("precision", "recall", "f1")}
-    best = float(steps[int(np.argmax(curve["f1"]))]) if max(curve["f1"]) > 0 else None
+    first = last = int(np.argmax(curve["f1"]))
+    while last + 1 < len(steps) and curve["f1"][last + 1] == curve["f1"][first]:
+        last += 1
+    best = float(steps[(first + last) // 2]) if curve["f1"][first] > 0 else None
     bins = [np.histogram(part, SCORE_BINS, (0, 1))[0].tolist()
             for part in (scores[right], scores[~right])]
     return {"confidence": steps.tolist(), **curve, "best": best, "right": bins[0],

@@ -58,9 +58,17 @@ def headline(evaluation):
     """How much was looked at, and the numbers people ask for first."""
     rows = evaluation.per_class
     count = {key: sum(row[key] for row in rows) for key in ("objects", "crowds", "detections")}
-    crowds = f", {count['crowds']} crowds" if count["crowds"] else ""
-    return (f"{len(evaluation.images)} images, {count['objects']} objects{crowds}; "
-            f"{count['detections']} detections of confidence {evaluation.confidence:g} or more")
+    crowds = f", {counted(count['crowds'], 'crowd')}" if count["crowds"] else ""
+    every = sum(len(record.found) for record in evaluation.records)
+    doubtful = f", {every} with the doubtful ones" if every > count["detections"] else ""
+    return (f"{counted(len(evaluation.images), 'image')}, {counted(count['objects'], 'object')}"
+            f"{crowds}; {counted(count['detections'], 'detection')} of confidence "
+            f"{evaluation.confidence:g} or more{doubtful}")
+
+
+def counted(number, thing):
+    """A number with its noun: "1 image", "2 images"."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def tables_of(evaluation):
@@ -95,11 +103,11 @@ def class_table(evaluation):
                                   for name in ("AP", "AP50", "AP75", "AR100")),
                  *(shown(evaluation[kind]["AP"]) for kind in others),
                  *(shown(evaluation.overall[name]) for name in rates)])
-    header = ["class", "objects", "found", *names, *(f"{KINDS[kind]} AP" for kind in others),
+    header = ["class", "objects", "detected", *names, *(f"{KINDS[kind]} AP" for kind in others),
               "precision", "recall", "F1"]
     return Table(f"Classes, by their {KINDS[main]}", header, rows,
-                 f"found, precision, recall and F1: at confidence {evaluation.confidence:g} and "
-                 f"IoU {evaluation.iou:g}")
+                 f"detected (right or not), precision, recall and F1: at confidence "
+                 f"{evaluation.confidence:g} and IoU {evaluation.iou:g}")
 
 
 def confusion_table(evaluation):

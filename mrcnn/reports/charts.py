@@ -24,16 +24,18 @@ def precision_recall(curve, class_names, kind):
         Figure.
     """
     fig, ax = _axes(f"Precision over recall, {KINDS[kind]}", "recall", "precision")
-    is_named = len(curve["classes"]) <= MOST_NAMED
-    for number, (class_id, values) in enumerate(curve["classes"].items()):
+    classes = curve["classes"] if len(class_names) > 2 else {}  # one class is all classes
+    is_named = len(classes) <= MOST_NAMED
+    for number, (class_id, values) in enumerate(classes.items()):
         look = {"color": _COLORS[number % len(_COLORS)] if is_named else GREY, "linewidth": 1.2,
                 "alpha": 0.9 if is_named else 0.5}
         line, = ax.plot(curve["recall"], values, **look)
         if is_named:
             line.set_label(_plain(class_names[class_id]))
+    every = "all classes, " if classes else ""
     for iou, values in curve["overall"].items():
         ax.plot(curve["recall"], values, color="black", linewidth=2.2,
-                linestyle="-" if iou == 0.5 else "--", label=f"all classes, IoU {iou:g}")
+                linestyle="-" if iou == 0.5 else "--", label=f"{every}IoU {iou:g}")
     _legend(ax)
     return fig
 

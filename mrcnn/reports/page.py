@@ -3,6 +3,8 @@
 import base64
 from pathlib import Path
 
+import numpy as np
+
 from mrcnn.evaluation.confusion import CROWD, FALSE, best_first, worst_first
 from mrcnn.evaluation.evaluation import new_file
 from mrcnn.evaluation.text import KINDS, NOTHING, confusions, headline, shown
@@ -141,17 +143,28 @@ def _drawn(evaluation, dataset, row, record):
 
 
 def _mistakes(record, outcome, names):
-    """What went wrong in an image, one text each."""
+    """What went wrong in an image: a text for each kind of mistake, the most frequent first."""
     truth, found = record.truth, record.found
-    texts = []
+    kinds = {}  # what it was -> scores, of missed objects None
     for j, i in enumerate(outcome.truth):
         name = names[truth.class_ids[j]]
         if i >= 0 and found.class_ids[i] != truth.class_ids[j]:
-            texts.append(f"{name} taken for {names[found.class_ids[i]]} {found.scores[i]:.2f}")
+            kind = f"{name} taken for {names[found.class_ids[i]]}"
+            kinds.setdefault(kind, []).append(found.scores[i])
         elif i < 0 and i != CROWD:
-            texts.append(f"missed {name}")
-    return texts + [f"false {names[found.class_ids[i]]} {found.scores[i]:.2f}"
-                    for i in range(len(found)) if outcome.found[i] == FALSE]
+            kinds.setdefault(f"missed {name}", []).append(None)
+    for i in np.flatnonzero(np.asarray(outcome.found) == FALSE):
+        kinds.setdefault(f"false {names[found.class_ids[i]]}", []).append(found.scores[i])
+    return [_told(kind, scores) for kind, scores
+            in sorted(kinds.items(), key=lambda one: -len(one[1]))]
+
+
+def _told(kind, scores):
+    """A kind of mistake, with how often it was made and the highest score."""
+    highest = "" if scores[0] is None else f"{max(scores):.2f}"
+    if len(scores) == 1:
+        return f"{kind} {highest}".rstrip()
+    return f"{kind} ({len(scores)}{', up to ' if highest else ''}{highest})"
 
 
 def _css(color):

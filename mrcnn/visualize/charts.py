@@ -22,7 +22,9 @@ def plot_precision_recall(AP, precisions, recalls):
     """
     fig = figure.new_figure((7, 5))
     ax = fig.add_subplot()
-    ax.plot(recalls, precisions, marker="." if len(recalls) < 50 else None)
+    # In steps, so that the area below is the AP.
+    ax.plot(recalls, precisions, marker="." if len(recalls) < 50 else None,
+            drawstyle="steps-pre")
     ax.set(xlim=(0, 1.05), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
     ax.set_title(f"Precision over recall, AP@50 = {AP:.3f}")
     ax.grid(alpha=0.3)
@@ -102,6 +104,7 @@ def display_weight_stats(model):
     """A table of shape, least, greatest and spread of every weight of the trainable layers.
 
     Weights that look wrong are marked: "not finite", "all equal" (a dead kernel) and "very large".
+    Means and variances of batch-norm are the data's, so they may be large.
 
     Args:
         model: a MaskRCNN, or anything with `get_trainable_layers()`.
@@ -125,7 +128,8 @@ def _weight_remark(leaf, value):
         return "*** not finite"
     if leaf.startswith("kernel") and value.size > 1 and value.min() == value.max():
         return "*** all equal"
-    return "*** very large" if np.abs(value).max() > _LARGE_WEIGHT else ""
+    is_large = not leaf.startswith("moving_") and np.abs(value).max() > _LARGE_WEIGHT
+    return "*** very large" if is_large else ""
 
 
 def _in_notebook():

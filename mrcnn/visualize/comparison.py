@@ -128,7 +128,7 @@ def compare_figure(images, truths, results, class_names, columns=2):
     for i, (image, truth, result) in enumerate(zip(images, truths, results, strict=True)):
         left = _GAP + (i % columns) * (pair + _PAIR_GAP)
         bottom = height - _HEADING - (i // columns + 1) * (_PANEL + _GAP)
-        true_colors, found_colors = _pair_colors(truth, result)
+        true_colors, found_colors = pair_colors(truth, result)
         for k, (one, colors) in enumerate([(truth, true_colors), (result, found_colors)]):
             corner = (left + k * (_PANEL + _GAP)) / width, bottom / height
             ax = fig.add_axes([*corner, _PANEL / width, _PANEL / height])
@@ -144,8 +144,17 @@ def _draw_panel(ax, image, one, class_names, colors):
     display_instances(image, *shown, ax=ax, show_bbox=False, colors=colors)
 
 
-def _pair_colors(truth, result):
-    """Colours of the truth, and of the detections that are the same objects."""
+def pair_colors(truth, result):
+    """Colours by which a detection is seen to be an object of the truth.
+
+    Args:
+        truth: dict with "masks" [H, W, G] and "class_ids" [G].
+        result: the same of what was detected.
+
+    Returns:
+        ([G] colours of the truth, those of `random_colors`; [N] colours of the detections, that
+        of the object each overlaps most, white below a mask IoU of 0.5).
+    """
     colors = painting.random_colors(len(truth["class_ids"]))
     found = [(1.0, 1.0, 1.0)] * len(result["class_ids"])
     if colors and found:

@@ -5,7 +5,15 @@ import sys
 
 import numpy as np
 
-from mrcnn.visualize.lettering import crowding, font_options, ink_on, shortened, text_size
+from mrcnn.visualize.lettering import (
+    caption_within,
+    crowding,
+    font_options,
+    ink_on,
+    most_letters,
+    shortened,
+    text_size,
+)
 from mrcnn.visualize.painting import mask_outlines
 from mrcnn.visualize.placement import place_labels
 
@@ -13,7 +21,6 @@ _NO_SCREEN = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
 _OPEN_WITHOUT_SCREEN = 4
 _HEADROOM = 0.5  # inches for a title
 _NARROWEST, _LOWEST = 3.0, 1.2  # inches; a thinner image gets margins, for its labels
-_WIDEST_LABEL = 0.6  # of the axes
 _THIN = 1.8  # times thinner than the axes: an image that gets margins
 _open_figures = collections.deque()
 
@@ -182,8 +189,8 @@ def add_captions(ax, captions, font, px_per_point):
     """
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     pad, room = 0.15 * font, (right - left) / px_per_point
-    widest = max(_WIDEST_LABEL * room / (0.6 * font), 8)
-    texts = [shortened(str(text), widest) for text, _, _ in captions]
+    most = max(most_letters(room, font), 8)
+    texts = [caption_within(str(text), most) for text, _, _ in captions]
     sizes = [np.array(text_size(text, font)) * (1, 1.03) + 2 * pad + 0.6 for text in texts]
     boxes = np.array([box for _, box, _ in captions], dtype=np.float64).reshape(-1, 4) - 0.5
     places = place_labels(boxes, [size * px_per_point for size in sizes],

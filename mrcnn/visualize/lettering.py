@@ -82,6 +82,43 @@ def shortened(text, most):
                      for line in text.split("\n"))
 
 
+def most_letters(width, size):
+    """How long a label may be: six tenths of a picture's width, and 14 letters where they fit.
+
+    Args:
+        width: of the picture.
+        size: of the font, in the same unit.
+    """
+    whole = width / (0.6 * size)
+    return max(0.6 * whole, min(0.95 * whole, 14))
+
+
+def with_ending(name, ending, most):
+    """A label of at most so many letters: the name is cut, or left out, before its ending is.
+
+    Args:
+        name: of the class, say.
+        ending: what stays whole, such as " 0.98".
+        most: number of letters.
+
+    Returns:
+        The text; "" where not even the ending has room.
+    """
+    if len(name) + len(ending) <= most:
+        return name + ending
+    if most - len(ending) >= 3:
+        return shortened(name, most - len(ending)) + ending
+    return ending.strip() if len(ending.strip()) <= most else ""
+
+
+def caption_within(text, most):
+    """A caption of at most so many letters a line; a number at its end stays whole."""
+    name, _, number = text.rpartition(" ")
+    if name and "\n" not in text and number.replace(".", "", 1).isdigit():
+        return with_ending(name, f" {number}", most) or shortened(text, most)
+    return shortened(text, most)
+
+
 def crowding(count):
     """What letters and lines shrink by where many instances are drawn, 0.6 to 1."""
     return float(np.clip(np.sqrt(20.0 / max(count, 1)), 0.6, 1.0))

@@ -111,6 +111,8 @@ def draw_boxes(
 def display_top_masks(image, mask, class_ids, class_names, limit=4):
     """The image, and beside it the masks of the classes that cover the most of it.
 
+    Each class is a panel with its name and number of instances.
+
     Args:
         image: [H, W, C].
         mask: [H, W, N] bool.
@@ -129,9 +131,6 @@ def display_top_masks(image, mask, class_ids, class_names, limit=4):
         which = np.flatnonzero(class_ids == class_id)
         panels.append(np.max(mask[:, :, which] * (1 + np.arange(len(which))), axis=-1))
         titles.append(f"{class_names[class_id]} ({len(which)})")
-    while len(panels) <= limit:
-        panels.append(np.zeros(image.shape[:2], dtype=np.uint8))
-        titles.append("-")
     return display_images(panels, titles, cols=limit + 1, cmap="Blues_r")
 
 

@@ -7,12 +7,11 @@ figure of the same look, at some twenty times the cost.
 import numpy as np
 
 from mrcnn.visualize import painting
-from mrcnn.visualize.lettering import crowding, ink_on, label_pixels, shortened
+from mrcnn.visualize.lettering import crowding, ink_on, label_pixels, most_letters, with_ending
 from mrcnn.visualize.placement import place_labels
 from mrcnn.visualize.selection import class_numbers
 
 COLOR_BY = ("class", "instance")
-_WIDEST_LABEL = 0.6  # of the image
 
 
 class Renderer:
@@ -48,7 +47,7 @@ class Renderer:
         self.wanted = None if classes is None else class_numbers(classes, self.class_names)
         self.color_by, self.alpha, self.text_size = color_by, alpha, text_size
 
-    def draw(self, image, result):
+    def draw(self, image, result, colors=None):
         """A picture of an image and what was found in it.
 
         Args:
@@ -56,17 +55,18 @@ class Renderer:
             result: dict of `detect`: "rois" [N, (y1, x1, y2, x2)] pixels; "class_ids" [N],
                 negated for a crowd; "masks" [H, W, N] as an array, lazily or as RLE, or None;
                 "scores" [N] may lack.
+            colors: [N] colours of floats in 0..1 in place of those of `color_by`.
 
         Returns:
             [H, W, 3] uint8, a new array.
 
         Raises:
-            ValueError: image, boxes, classes and masks do not fit each other.
+            ValueError: image, boxes, classes, masks and colours do not fit each other.
         """
         canvas = painting.to_rgb(image)
         boxes, class_ids, masks, scores = self._checked(canvas, result)
         shown = self._shown(boxes, class_ids)
-        colors = self._colors(class_ids)
+        colors = self._colors(class_ids, colors)
         line = _line_width(canvas.shape)
         windows = [painting.window_of(box, canvas.shape) for box in boxes]
         parts = {} if masks is None else {i: _part(masks, windows[i], i) for i in shown}
@@ -108,8 +108,13 @@ class Renderer:
             keep &= np.isin(np.abs(class_ids), list(self.wanted))
         return [int(i) for i in np.flatnonzero(keep)]
 
-    def _colors(self, class_ids):
+    def _colors(self, class_ids, given):
         """One tuple of three floats in 0..1 for each instance."""
+        if given is not None:
+            if len(given) != len(class_ids):
+                raise ValueError(f"{len(class_ids)} instances and {len(given)} colors: expected "
+                                 "one per instance")
+            return list(given)
         if self.color_by == "instance":
             return painting.random_colors(len(class_ids))
         palette = painting.random_colors(len(self.class_names))
@@ -117,16 +122,17 @@ class Renderer:
 
     def _write_labels(self, canvas, boxes, class_ids, scores, colors, shown):
         size = self.text_size or _text_size(canvas.shape, len(shown))
-        most_letters = _WIDEST_LABEL * canvas.shape[1] / (0.6 * size) - 5 * self.show_scores
-        labels = []
+        most, labels = most_letters(canvas.shape[1], size), {}
         for i in shown:
-            text = shortened(self.class_names[abs(class_ids[i])], most_letters)
-            text += " (crowd)" if class_ids[i] < 0 else ""
-            text += f" {float(scores[i]):.2f}" if self.show_scores and scores is not None else ""
-            labels.append(label_pixels(text, size, _bytes(colors[i]), _bytes(ink_on(colors[i]))))
+            ending = " (crowd)" if class_ids[i] < 0 else ""
+            ending += f" {float(scores[i]):.2f}" if self.show_scores and scores is not None else ""
+            text = with_ending(self.class_names[abs(class_ids[i])], ending, most)
+            if text:
+                labels[i] = label_pixels(text, size, _bytes(colors[i]), _bytes(ink_on(colors[i])))
         limits = (0, 0, *canvas.shape[:2])
-        places = place_labels(boxes[shown], [label.shape[:2] for label in labels], limits)
-        for label, place in zip(labels, places, strict=True):
+        sizes = [label.shape[:2] for label in labels.values()]
+        places = place_labels(boxes[list(labels)], sizes, limits)
+        for label, place in zip(labels.values(), places, strict=True):
             if place is not None:
                 y, x = (int(part) for part in place)
                 target = canvas[y : y + label.shape[0], x : x + label.shape[1]]

@@ -286,6 +286,7 @@ def test_a_model_is_drawn_beside_the_truth(tmp_path, monkeypatch):
     page = Page(tmp_path / "a.html")
     assert page.captions[1:3] == ["as the network gets it: 192 x 192, 2 objects",
                                   "detected: 1 object"]
+    assert "white where it meets none" in " ".join(page.text.split())
 
 
 def test_real_data_with_crowds(coco_dir, tmp_path):

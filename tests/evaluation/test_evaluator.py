@@ -138,6 +138,20 @@ def test_no_image_at_all():
     assert json.loads(json.dumps(found.as_dict()))["segm"]["AP"] == -1
 
 
+def test_the_best_confidence_keeps_away_from_scores():
+    truth = {"rois": [[0, 0, 20, 20], [30, 30, 50, 50]], "class_ids": [1, 1]}
+    found = evaluated([(truth, {**truth, "scores": [0.9, 0.61]})], iou_types="bbox")
+    assert found.by_confidence["best"] == 0.3  # anything up to 0.61 finds both
+
+
+def test_the_headline_counts_one_and_many(pairs):
+    truth = {"rois": [[0, 0, 20, 20], [0, 0, 50, 50]], "class_ids": [1, -1]}
+    found = evaluated([(truth, {**truth, "class_ids": [1, 2], "scores": [0.9, 0.1]})],
+                      iou_types="bbox")
+    assert str(found).startswith("1 image, 1 object, 1 crowd; 1 detection of confidence 0.5 or "
+                                 "more, 2 with the doubtful ones\n")
+
+
 def test_a_class_without_truth_and_one_without_detections(pairs):
     names = [*NAMES, "ghost", "unseen"]
     truth = {"rois": [[0, 0, 9, 9]], "class_ids": [5], "masks": np.ones((9, 9, 1), bool)}

@@ -140,6 +140,27 @@ def test_boxes_alone():
     assert "circle taken for square" in " ".join(checker.text)
 
 
+def test_many_mistakes_are_told_by_kind():
+    boxes = [[0, 10 * i, 9, 10 * i + 9] for i in range(6)]
+    evaluator = Evaluator(NAMES, "bbox")
+    evaluator.add({"rois": boxes[:4], "class_ids": [1, 1, 1, 3]},
+                  {"rois": boxes[3:], "class_ids": [2, 3, 3], "scores": [0.8, 0.61, 0.72]})
+    dataset = Plain([({"masks": np.zeros((40, 60, 0))}, None)])
+    text = " ".join(Checker(page_of(evaluator.finish(), dataset)).text)
+    assert ("0 of 4 found; missed circle (3), false triangle (2, up to 0.72), "
+            "triangle taken for square 0.80") in text
+
+
+def test_one_class_is_not_drawn_twice():
+    pairs = pairs_of(3, 2)
+    for names, lines in ((["BG", "cat"], ["IoU 0.5", "IoU 0.75"]),
+                         (["BG", "cat", "dog"], ["cat", "all classes, IoU 0.5",
+                                                 "all classes, IoU 0.75"])):
+        evaluation = measured(pairs, names)
+        figure = charts.precision_recall(evaluation.curves["segm"], names, "segm")
+        assert figure.axes[0].get_legend_handles_labels()[1] == lines
+
+
 def test_an_image_that_is_gone_leaves_its_row():
     class Gone(Plain):
         """Deleted since."""

@@ -35,6 +35,29 @@ def test_texts_are_shortened_line_by_line():
     assert lettering.shortened("abcdefgh\nxy", 4.6) == "abc…\nxy"
 
 
+@pytest.mark.parametrize(("most", "text"), [
+    (12, "balloon 0.92"), (11, "ballo… 0.92"), (8, "ba… 0.92"), (7, "0.92"),
+    (4, "0.92"), (3, ""),
+])
+def test_a_name_is_cut_before_its_score(most, text):
+    assert lettering.with_ending("balloon", " 0.92", most) == text
+    assert len(text) <= most
+    if text:
+        assert lettering.caption_within("balloon 0.92", most) == text
+
+
+def test_captions_without_a_score_are_cut_at_the_end():
+    assert lettering.caption_within("a very long name", 7) == "a very…"
+    assert lettering.caption_within("missed: cat", 20) == "missed: cat"
+    assert lettering.caption_within("0.9876", 4) == "0.9…"
+
+
+def test_how_long_labels_may_be():
+    assert lettering.most_letters(100, 9) == 14  # of the 18 that a thumbnail has room for
+    assert 30 * 0.9 < lettering.most_letters(30, 9) * 0.6 * 9 < 30
+    assert lettering.most_letters(3000, 20) == pytest.approx(150)
+
+
 def test_label_pixels_hold_ground_and_ink():
     pixels = lettering.label_pixels("person 0.98", 20, (250, 200, 0), (0, 0, 0))
     assert pixels.shape[0] >= 20 and pixels.dtype == np.uint8

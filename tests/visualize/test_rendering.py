@@ -153,6 +153,27 @@ def test_labels_say_class_score_and_crowd(monkeypatch):
     assert texts == ["person"]
 
 
+def test_a_score_is_whole_or_not_there(monkeypatch):
+    texts = []
+    monkeypatch.setattr(rendering, "label_pixels", lambda text, *_: texts.append(text) or np.zeros(
+        (4, 9, 3), np.uint8))
+    for width in (100, 60, 30, 12):
+        result = result_of([[5, 1, 20, 9]], np.ones((40, width, 1), bool), [1], [0.92])
+        Renderer(["BG", "balloon"]).draw(np.zeros((40, width, 3), np.uint8), result)
+    assert texts == ["balloon 0.92", "ball… 0.92", "0.92"]
+
+
+def test_colours_may_be_given():
+    image, boxes, masks, class_ids, scores = scene(300, 200, 2, seed=11)
+    result = result_of(boxes, masks, class_ids, scores)
+    painter = Renderer(NAMES, show_labels=False, show_boxes=False, alpha=1)
+    drawn = painter.draw(image, result, [(1, 1, 1), (0, 0, 0)])
+    assert (drawn[masks[..., 1]] == 0).all()
+    assert (drawn[masks[..., 0] & ~masks[..., 1]] == 255).mean() > 0.9  # but for the other's edge
+    with pytest.raises(ValueError, match="2 instances and 1 colors"):
+        painter.draw(image, result, [(1, 1, 1)])
+
+
 @pytest.mark.parametrize(("size", "count"), [
     *((size, count) for size in ((100, 75), (300, 200), (3000, 100), (100, 3000))
       for count in (0, 1, 100)), ((3000, 2000), 1)])

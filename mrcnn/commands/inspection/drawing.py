@@ -77,7 +77,8 @@ def inspect_data(options, progress=None):
     samples = [_sample(dataset, image_id, config, options, model, album) for image_id in chosen]
     faults += [f"{sample['name']}: {sample['fault']}" for sample in samples if sample["fault"]]
     text = inspect_page.page(
-        title=_title(options, subset), samples=samples, problems=_problems(dataset, faults),
+        title=_title(options, subset), samples=samples, detected=model is not None,
+        problems=_problems(dataset, faults),
         facts=_facts(dataset, config, statistics), classes=_classes(statistics),
         anchors=_anchors(dataset, chosen, config, options, album),
         sizes=_sizes(tally, config, album), **_masks(dataset, chosen, config, options, album))

@@ -27,7 +27,7 @@ p { max-width: 60rem; margin: .3rem 0; }
 figure { margin: 0; } figcaption { font-size: 13px; max-width: 640px; }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 .row img { display: block; max-width: 100%; height: auto; border-radius: 4px; }
-.row.wide img { width: min(100%, 960px); }
+.row.wide figure { width: 960px; max-width: 100%; } .row.wide img { width: 100%; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; margin: .6rem 0; }
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -42,7 +42,9 @@ td.bars { width: 16rem; text-align: left; }
 
 <h2>Samples</h2>
 <p class="quiet">Do the masks lie on the objects, has each object its own, are the names right?
-The network's image shows whether small objects survive the resizing.</p>
+The network's image shows whether small objects survive the resizing.
+{% if detected %}A detection has the colour of the object that it meets (mask IoU of 0.5), and
+is white where it meets none.{% endif %}</p>
 {% for sample in samples %}
 <h3>{{ sample.name }}</h3>
 {% if sample.fault %}<p class="wrong">{{ sample.fault }}</p>{% endif %}

@@ -9,6 +9,7 @@ from mrcnn.data.ground_truth import load_image_gt
 from mrcnn.data.targets import build_rpn_targets
 from mrcnn.geometry.boxes import apply_box_deltas, compute_overlaps, extract_bboxes
 from mrcnn.geometry.masks import expand_mask, minimize_mask
+from mrcnn.visualize.comparison import pair_colors
 from mrcnn.visualize.painting import random_colors, to_rgb
 from mrcnn.visualize.rendering import Renderer
 
@@ -46,11 +47,13 @@ def network_panel(dataset, image_id, config, rng, augmentation=None):
 
 
 def detected_panel(dataset, image_id, model):
-    """The image with what a model finds in it."""
+    """The image with what a model finds in it, in the colours of the objects it meets."""
     image = dataset.load_image_as(image_id, model.config.IMAGE_CHANNEL_COUNT)
     found = model.detect([image])[0]
+    masks, class_ids = dataset.load_mask(image_id)
+    _, colors = pair_colors({"masks": masks, "class_ids": class_ids}, found)
     picture = _painted(image, np.asarray(found["masks"]), found["class_ids"], dataset.class_names,
-                       found["scores"])
+                       found["scores"], colors)
     return Panel(picture, f"detected: {_objects(found['class_ids'])}")
 
 
@@ -115,7 +118,7 @@ def _drawn_anchors(image, anchors, refined, colors):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _painted(image, masks, class_ids, class_names, scores=None):
+def _painted(image, masks, class_ids, class_names, scores=None, colors=None):
     """The objects on the image, at the size of a panel."""
     import cv2
 
@@ -130,18 +133,18 @@ def _painted(image, masks, class_ids, class_names, scores=None):
         small[:, :, i] = cv2.resize(plane, (width, height), interpolation=how) >= 0.5
     result = {"rois": extract_bboxes(small), "masks": small, "class_ids": class_ids}
     result.update({} if scores is None else {"scores": scores})
-    return Renderer(class_names, color_by="instance", text_size=13).draw(canvas, result)
+    return Renderer(class_names, color_by="instance", text_size=13).draw(canvas, result, colors)
 
 
 def _cell(mask):
-    """A mask in white on dark grey, on a square of CELL pixels with a rim."""
+    """A mask in white on dark grey, on a square of CELL pixels with a grey rim."""
     import cv2
 
     scale = (CELL - 8) / max(mask.shape)
     height, width = (max(round(side * scale), 1) for side in mask.shape)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     plane = cv2.resize(mask.astype(np.uint8) * 215, (width, height), interpolation=how) + 40
-    cell = np.full((CELL, CELL), 255, np.uint8)
+    cell = np.full((CELL, CELL), 140, np.uint8)
     top, left = (CELL - height) // 2, (CELL - width) // 2
     cell[top : top + height, left : left + width] = plane
     return np.repeat(cell[..., None], 3, axis=2)

@@ -17,6 +17,7 @@ from mrcnn.data.formats.shape_checks import (
     files_of,
     head_of,
     image_in,
+    last_part,
     shown,
     sub_folders,
     the_subset,
@@ -63,7 +64,8 @@ def read_labelme(dataset, path, images=None, subset=None, source="labelme"):
 
     Shapes of one file with the same label and the same group_id are one object. Classes get
     numbers in the order of their names; their id in the source is the name. The image is the
-    file that imagePath names, or else the one called as the JSON file, beside it or in `images`.
+    file that imagePath names, or else one of that name, or called as the JSON file, beside it or
+    in `images`.
 
     Args:
         dataset: AnnotatedDataset, changed in place.
@@ -172,12 +174,13 @@ class _Reader:
         try:
             path = image_in(data.get("imagePath"), self.images, file.parent, self.root)
         except EntryError as error:
-            self._finding(error.kind, f"imagePath: {error}", file)
-            return None
+            outside = error.kind == "path-outside"  # moved here from elsewhere, with its image?
+            path = outside and (self._of_stem(file) or self._beside(data["imagePath"], file))
+            if not path:
+                self._finding(error.kind, f"imagePath: {error}", file)
+                return None
         if not os.path.isfile(path):
-            beside = [Path(os.path.abspath(folder), path.name) for folder in self._folders(file)]
-            found = next((other for other in beside if os.path.isfile(other)), None)
-            path = found or self._of_stem(file) or path
+            path = self._beside(path.name, file) or self._of_stem(file) or path
         if not os.path.isfile(path):
             unused = " (the copy in imageData is not used)" if data.get("imageData") else ""
             self._finding("image-missing", f"there is no file {path}{unused}", file)
@@ -185,6 +188,10 @@ class _Reader:
             self._finding("duplicate-id", f"another file describes {path.name} too", file)
         self.used.add(path)
         return path
+
+    def _beside(self, name, file):
+        beside = [Path(os.path.abspath(folder), last_part(name)) for folder in self._folders(file)]
+        return next(filter(os.path.isfile, beside), None)
 
     def _of_stem(self, file):
         found = (image_of_stem(folder, file.stem) for folder in self._folders(file))

@@ -137,14 +137,15 @@ def image_in(name, given, folder, root=None):
         if given is None:
             raise EntryError(error.kind, f"{error}; with images=FOLDER its last part is looked "
                                          "for there") from error
-        return image_path(_last_part(name), given)
+        return image_path(last_part(name), given)
     if given is None or os.path.isfile(path):
         return path
-    last = image_path(_last_part(name), given)
+    last = image_path(last_part(name), given)
     return last if os.path.isfile(last) else path
 
 
-def _last_part(name):
+def last_part(name):
+    """The file name of a path as it stands in an annotation file, in either kind of slashes."""
     return name.replace("\\", "/").split("/")[-1]
 
 

@@ -210,11 +210,6 @@ def test_a_mask_that_is_cut_off_cannot_be_drawn(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "changed"), [
-    ("path-outside", {"imagePath": "../../a.jpg"}),
-    ("path-outside", {"imagePath": "..\\..\\a.jpg"}),
-    ("path-outside", {"imagePath": "C:\\b.jpg"}),
-    ("path-outside", {"imagePath": "/etc/passwd"}),
-    ("path-outside", {"imagePath": "http://x/b.jpg"}),
     ("annotation-invalid", {"imagePath": None}),
     ("annotation-invalid", {"imageHeight": "40"}),
     ("annotation-invalid", {"imageWidth": -3}),
@@ -232,6 +227,34 @@ def test_a_bad_file_is_named_and_is_an_image(tmp_path, kind, changed):
         (kind, 1, str(tmp_path / "b.json"))]
     assert dataset.num_images == 2
     assert len(dataset.instances(0)) == 1
+
+
+OUTSIDE = ["../../a.jpg", "..\\..\\a.jpg", "C:\\a.jpg", "/etc/a.jpg", "http://x/a.jpg"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path, name):
+    write_image(tmp_path / "a.jpg")
+    dataset = read(read_labelme, written(tmp_path / "x" / "y", [shape()], image=False,
+                                         imagePath=name))
+    assert kinds(dataset) == [("path-outside", "", 0)]
+    assert dataset.image_info[0]["path"] is None
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("beside", ["a.jpg", "b.jpg"])
+def test_a_file_that_was_moved_is_about_the_image_beside_it(tmp_path, name, beside):
+    write_image(tmp_path / beside)
+    dataset = read(read_labelme, written(tmp_path, [shape()], "b", image=False, imagePath=name))
+    assert dataset.findings == []
+    assert dataset.image_info[0]["path"] == str(tmp_path / beside)
+
+
+def test_of_moved_files_the_one_called_as_the_image_counts_first(tmp_path):
+    written(tmp_path, [shape()], "a")
+    dataset = read(read_labelme, written(tmp_path, [shape()], "b", imagePath="../x/a.jpg"))
+    assert dataset.findings == []
+    assert dataset.image_info[1]["path"] == str(tmp_path / "b.jpg")
 
 
 def test_a_broken_file_is_a_finding_and_reading_goes_on(tmp_path):
