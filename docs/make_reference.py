@@ -30,6 +30,7 @@ MODULES = (
     "mrcnn.commands",
 )
 PAGES = ("README.md", "DEPARTURES.md", "CONTRIBUTING.md", "CHANGELOG.md", "samples/README.md")
+NAME = re.compile(r"\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b")  # of a knob
 LINK = re.compile(r'(?P<start>(?:href|src)=")(?P<target>[^"#:]+)(?P<anchor>#[^"]*)?"')
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -122,7 +123,8 @@ def settings():
         elif knob and knob[1] in KNOBS:
             value = getattr(Config, knob[1])
             value = value.tolist() if hasattr(value, "tolist") else value
-            lines.append(f"`{knob[1]} = {value!r}`  \n{' '.join(reason)}")
+            text = NAME.sub(r"`\g<0>`", " ".join(reason))  # else _..._ would be emphasis
+            lines.append(f"`{knob[1]} = {value!r}`  \n{text}")
         reason = []
     return "\n\n".join(lines) + "\n"
 

@@ -4,11 +4,13 @@ import os
 import re
 import socket
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 STALE_SECONDS = 24 * 3600  # another machine's leftover is not touched before this age
+LONGEST_NAME = 255  # bytes that file systems allow
 _TEMP_NAME = re.compile(r"^\..+\.(?P<host>[A-Za-z0-9_-]+)-(?P<pid>\d+)\.tmp(\.\w+)?$")
 
 
@@ -31,18 +33,35 @@ def atomic_path(path: str | os.PathLike, keep_ending: bool = False) -> Iterator[
     Yields:
         The path to write to. The body must have closed the file when it ends. When the
         body raises, the temporary file is removed and `path` stays as it was.
+
+    Raises:
+        OSError: the folder or the file cannot be written; it names `path`, also where the body's
+            own error names no file, or the temporary one.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    ending = target.suffix if keep_ending else ""
-    temp = target.with_name(f".{target.name}.{_host()}-{os.getpid()}.tmp{ending}")
+    temp = target.with_name(_temp_name(target.name, target.suffix if keep_ending else ""))
     try:
         yield temp
         sync_file(temp)
         os.replace(temp, target)
         sync_folder(target.parent)
+    except OSError as error:
+        if error.strerror is None or error.filename not in (None, str(temp)):
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         temp.unlink(missing_ok=True)
+
+
+def _temp_name(name: str, ending: str) -> str:
+    """The hidden name, cut where it would be too long for a file system."""
+    tail = f".{_host()}-{os.getpid()}.tmp{ending}"
+    room = LONGEST_NAME - 1 - len(os.fsencode(tail))
+    if len(os.fsencode(name)) > room:
+        mark = f"~{zlib.crc32(os.fsencode(name)):08x}"  # two long names may begin alike
+        name = os.fsencode(name)[:room - len(mark)].decode(errors="ignore") + mark
+    return f".{name}{tail}"
 
 
 def sync_file(path: str | os.PathLike) -> None:

@@ -126,6 +126,14 @@ def text_or_none(knob, value):
     return None if fine else complaint(knob, value, "text or None")
 
 
+def file_name_or_none(knob, value):
+    """A check for an optional name that files and folders are called by."""
+    if isinstance(value, str) and ("/" in value or "\\" in value or "\0" in value):
+        return complaint(knob, value, "a part of a file name", value.replace("\\", "/")
+                         .rpartition("/")[2].replace("\0", "") or None)
+    return text_or_none(knob, value)
+
+
 def sequence(item, must, length=None):
     """A check for a list, tuple or array whose entries all pass `item`."""
 
@@ -238,7 +246,8 @@ CHECKS = {
     "LR_SCHEDULE": choice(SCHEDULES, function=True, optional=True),
     "COMPUTE_BACKBONE_SHAPE": function_or_none,
     "BACKBONE_PREPROCESSING": function_or_none,
-    **dict.fromkeys(("NAME", "IMAGE_CACHE_DIR"), text_or_none),
+    "NAME": file_name_or_none,
+    "IMAGE_CACHE_DIR": text_or_none,
     "BACKBONE_STRIDES": strides,
     "BACKBONE_SHAPES": feature_sizes,
     **dict.fromkeys(

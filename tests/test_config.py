@@ -283,6 +283,7 @@ def test_own_attributes_are_silent():
     ({"FAULTY_IMAGES": "skp"}, r"FAULTY_IMAGES = 'skp': must be one of .*valid: skip$"),
     ({"COMPUTE_BACKBONE_SHAPE": 3}, r"COMPUTE_BACKBONE_SHAPE = 3: must be a callable or None"),
     ({"NAME": 3}, r"NAME = 3: must be text or None"),
+    ({"NAME": "../a"}, r"NAME = '../a': must be a part of a file name; nearest valid: a"),
     ({"IMAGE_CACHE_MB": -1}, r"IMAGE_CACHE_MB = -1: must be a whole number of at least 0"),
     ({"IMAGE_CACHE_DIR": 3}, r"IMAGE_CACHE_DIR = 3: must be text or None"),
     ({"GROUP_BY_ASPECT": "yes"}, r"GROUP_BY_ASPECT = 'yes': must be True or False"),

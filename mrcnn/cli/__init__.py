@@ -9,6 +9,7 @@ import importlib
 import click
 
 from mrcnn import __version__
+from mrcnn.cli.doors import STOPPED
 
 # In the order of `mrcnn --help`.
 COMMANDS = ("demo", "check", "inspect", "train", "evaluate", "detect", "info", "frames", "assemble")
@@ -26,6 +27,14 @@ class CommandGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         return getattr(importlib.import_module(f"mrcnn.cli.{cmd_name}"), cmd_name)
+
+    def invoke(self, ctx):
+        """Runs the command; Ctrl-C before it has begun ends as Ctrl-C in it does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            ctx.exit(STOPPED)
 
 
 @click.group("mrcnn", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

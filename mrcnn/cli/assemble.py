@@ -3,6 +3,7 @@
 import click
 
 from mrcnn.cli.doors import clear_errors
+from mrcnn.cli.options import Number
 
 EPILOG = """\b
 Examples:
@@ -15,7 +16,7 @@ Examples:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @click.option("-o", "--output", required=True, type=click.Path(), metavar="FILE",
               help="The video: .mp4, .m4v, .mov, .mkv or .avi.")
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True, max=1000), default=25,
+@click.option("--fps", type=Number(min=0, min_open=True, max=1000), default=25,
               show_default=True, metavar="N", help="Frames a second.")
 @click.option("--audio", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
               help="Take the sound of this video or sound file.")
@@ -33,4 +34,4 @@ def assemble(folder, output, fps, audio, overwrite):
             count, notes = make_video(folder, output, fps, audio, overwrite, progress)
         for note in notes:
             click.echo(f"Note: {note}")
-        click.echo(f"{count} frames in {output}")
+        click.echo(f"{count} frame{'s' * (count != 1)} in {output}")

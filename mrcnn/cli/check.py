@@ -49,6 +49,7 @@ def check(path, format_, images, subset, json_path, strict, limit, image_size, c
     anchors that suit the objects.
     """
     options = reader_options(**readers)
+    _check_json_path(json_path)
     try:
         settings = {"max_workers": max_workers, "cache": not no_cache, "images": images,
                     "format": format_, "config": _config(image_size, channels), **options}
@@ -118,9 +119,51 @@ def _write_json(reports, path):
         click.echo(text)
         return
     try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        if _is_stream(path):
+            Path(path).write_text(text + "\n", encoding="utf-8")
+            return
+        from mrcnn._atomic import atomic_path
+
+        with atomic_path(path) as unfinished:
+            unfinished.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _check_json_path(path):
+    """A UsageError for a file that must stay as it is, or cannot be written, before the work."""
+    if path in (None, "-") or _is_stream(path):
+        return
+    from mrcnn.media.names import make_writable
+
+    if Path(path).is_dir():
+        raise click.UsageError(f"cannot write {path}: it is a folder")
+    if Path(path).is_file() and not _is_report(path):
+        raise click.UsageError(f"{path} is there already and no report of mrcnn check; "
+                               "name another file")
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(f"cannot write {path}: there is no folder {folder}")
+    try:
+        make_writable(folder)
+    except OSError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _is_stream(path):
+    """Whether a path is no file in a folder: /dev/stdout, a pipe."""
+    there = Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
+    return there or Path(path).absolute().parts[1:2] in (("dev",), ("proc",))
+
+
+def _is_report(path):
+    """Whether a file is a report of an earlier check, which a new one may replace."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            report = json.load(file)
+    except (OSError, ValueError):
+        return False
+    return isinstance(report, dict) and "clean" in report
 
 
 def _exit_code(report, strict):

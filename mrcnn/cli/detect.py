@@ -3,7 +3,7 @@
 import click
 
 from mrcnn.cli.doors import clear_errors
-from mrcnn.cli.options import MODEL_HELP, config_options, model_argument
+from mrcnn.cli.options import MODEL_HELP, Number, config_options, model_argument
 
 EPILOG = f"""\b
 Examples:
@@ -38,7 +38,7 @@ done; a video or detections.json that is not complete is then called .partial.
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", type=click.Path(), metavar="DIR",
               help="Folder of the results.  [default: new, results/detect_<time>]")
-@click.option("--confidence", type=click.FloatRange(0, 1), metavar="X",
+@click.option("--confidence", type=Number(0, 1), metavar="X",
               help="Lowest score.  [default: as the model was configured]")
 @click.option("--classes", metavar="NAMES", help="Only these, such as person,car.")
 @click.option("--splash", is_flag=True, help="Colour only on the objects, all else grey.")
@@ -56,7 +56,7 @@ done; a video or detections.json that is not complete is then called .partial.
               help="One frame of so many.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
               help="At most so many pictures, and frames of each video or camera.")
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True, max=1000), metavar="N",
+@click.option("--fps", type=Number(min=0, min_open=True, max=1000), metavar="N",
               help="Frames a second of the videos written, without sound.  [default: as read]")
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds files already.")
 @config_options
@@ -80,6 +80,7 @@ def detect(model, inputs, output, confidence, classes, splash, save, no_pictures
             assignments = [*assignments, "GPU_COUNT=1", f"IMAGES_PER_GPU={batch}"]
         description = opening.describe(model)
         settings = opening.inference_config(description, config, assignments)
+        click.echo(f"model: {description.path}")
         wanted = classes and detecting.wanted_classes(classes, description.class_names)
         plan = Plan(inputs, output, saves, recursive, start, end, every, limit, fps,
                     settings.IMAGE_CHANNEL_COUNT, overwrite)

@@ -21,4 +21,11 @@ def clear_errors():
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(_said(error)) from error
+
+
+def _said(error):
+    """The message; of the system's errors the file and the reason, without their number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -5,7 +5,14 @@ import sys
 import click
 
 from mrcnn.cli.doors import clear_errors
-from mrcnn.cli.options import MODEL_HELP, config_options, data_options, data_source, model_argument
+from mrcnn.cli.options import (
+    MODEL_HELP,
+    Number,
+    config_options,
+    data_options,
+    data_source,
+    model_argument,
+)
 
 EPILOG = f"""\b
 Examples:
@@ -40,12 +47,12 @@ each number means.
 @data_options
 @config_options
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images.")
-@click.option("--confidence", type=click.FloatRange(0, 1), metavar="X",
+@click.option("--confidence", type=Number(0, 1), metavar="X",
               help="Lowest score that counts for confusion, precision and recall; AP looks at "
                    "all.  [default: DETECTION_MIN_CONFIDENCE of the model]")
-@click.option("--iou", type=click.FloatRange(0, 1, min_open=True), default=0.5, metavar="X",
+@click.option("--iou", type=Number(0, 1, min_open=True), default=0.5, metavar="X",
               show_default=True, help="Least overlap with an object for these.")
-@click.option("--ap-at", type=click.FloatRange(0, 1, min_open=True), multiple=True, metavar="X",
+@click.option("--ap-at", type=Number(0, 1, min_open=True), multiple=True, metavar="X",
               help="Give the AP at this IoU too. Repeatable.")
 @click.option("-o", "--output", type=click.Path(), metavar="DIR",
               help="A new folder.  [default: results/evaluate_<name>_<time>]")

@@ -41,4 +41,4 @@ def frames(videos, output, interval, limit, prefix, start, end, overwrite):
         with showing_pace() as progress:
             count = extract_frames(videos, output, interval, limit, prefix, start, end, overwrite,
                                    progress, report=lambda text: click.echo(text, err=True))
-        click.echo(f"{count} pictures in {output}")
+        click.echo(f"{count} picture{'s' * (count != 1)} in {output}")

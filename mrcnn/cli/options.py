@@ -1,5 +1,7 @@
 """Arguments and options that several commands take, so that they read alike everywhere."""
 
+import math
+
 import click
 
 MODEL_HELP = "a checkpoint, the folder of a run, or coco"
@@ -11,6 +13,17 @@ class _Model(click.Path):
     def convert(self, value, param, ctx):
         """The text as it is."""
         return value if value == "coco" else super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A range of numbers without nan, which no comparison keeps out."""
+
+    def convert(self, value, param, ctx):
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
 
 
 def model_argument(function):

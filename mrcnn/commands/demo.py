@@ -17,6 +17,7 @@ from mrcnn.config import Config
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.evaluation.coco import coco_evaluate
 from mrcnn.geometry.boxes import extract_bboxes
+from mrcnn.media.names import make_writable
 
 HELD_OUT_SEED = 2**20
 IMAGES, HELD_OUT = 4000, 100
@@ -131,11 +132,14 @@ def _shapes(count, seed):
 
 
 def _check_picture(path):
-    """ValueError or OSError where no picture can be written."""
+    """ValueError or OSError where no picture can be written, before minutes of training."""
     if Path(path).suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         raise ValueError(f"--output {path}: expected a picture ending in .png, .jpg, .pdf or .svg")
     if not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(f"--output {path}: there is no such folder")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"--output {path}: it is a folder")
+    make_writable(Path(path).absolute().parent)
 
 
 def _measured(detector, dataset, output):

@@ -72,12 +72,16 @@ def wanted_classes(text, class_names):
     """Classes of a comma-separated text: names, or ids where there is no such name.
 
     Raises:
-        ValueError: an unknown class; the message lists those that are known.
+        ValueError: an unknown class, the background, or none; the message lists those that are
+            known.
     """
     words = [word.strip() for word in text.split(",") if word.strip()]
     known = set(class_names or [])
     classes = [int(word) if word.isdigit() and word not in known else word for word in words]
-    class_numbers(classes, class_names)
+    if not classes:
+        raise ValueError(f"--classes {text!r}: expected names with commas between them")
+    if 0 in class_numbers(classes, class_names):
+        raise ValueError(f"--classes {text}: 0 is the background, which is not detected")
     return classes
 
 

@@ -3,10 +3,13 @@
 import datetime
 import os
 import re
+import shlex
 from pathlib import Path
 
 from mrcnn.commands import opening
-from mrcnn.commands.reading import VAL_SHAPES, VAL_WORDS
+from mrcnn.commands.reading import VAL_SHAPES, VAL_WORDS, folder_of_images
+from mrcnn.commands.training.run_files import HELD_OUT, read_run
+from mrcnn.media.names import make_writable
 
 SHAPES_COUNT = 100
 REPORT, NUMBERS, DETECTIONS = "report.html", "evaluation.json", "detections_{}.json"
@@ -24,7 +27,7 @@ def evaluate_checkpoint(path, source, output=None, config=None, assignments=(), 
         limit: number of images, the first ones; None for all.
         confidence, iou: what confusion, precision and recall go by.
         ap_at: IoU thresholds to give the AP at, besides 0.5 and 0.75.
-        verbose: 1 shows how far it is.
+        verbose: 1 shows the model, whether it was trained on these data, and how far it is.
 
     Returns:
         (Evaluation, Path of the folder, which holds report.html, evaluation.json, and
@@ -42,13 +45,17 @@ def evaluate_checkpoint(path, source, output=None, config=None, assignments=(), 
     dataset, subset = load_data(source, description, limit)
     settings = opening.inference_config(description, config, assignments)
     _check_count(description, settings, dataset)
+    note = training_note(description.path, source, subset, dataset)
+    if verbose:
+        print(f"model: {description.path}\n{note}", end="", flush=True)
     model = opening.open_detector(path, config, assignments, classes=dataset.class_names)
     from mrcnn.engine.evaluating import evaluate
 
     evaluation = evaluate(model, dataset, limit=limit, confidence=confidence,
                           iou_thresholds=(0.5, 0.75, *ap_at), iou=iou, verbose=verbose)
     named = f"{source.path} ({subset})" if subset else str(source.path)
-    evaluation.details.update(checkpoint=str(description.path), dataset=named)
+    evaluation.details.update(checkpoint=str(description.path), dataset=named,
+                              **({"note": note.strip()} if note else {}))
     save_all(evaluation, folder, dataset)
     return evaluation, folder
 
@@ -88,6 +95,31 @@ def load_data(source, description, limit=None):
     return dataset, subset
 
 
+def training_note(checkpoint, source, subset, dataset):
+    """Lines where a set is the one that a checkpoint's run was trained on, "" otherwise.
+
+    Args:
+        checkpoint: path of the weights file.
+        source: reading.DataSource of the set.
+        subset: the part that is measured, None for all.
+        dataset: that part.
+    """
+    folder = Path(checkpoint).parent
+    try:
+        trained = read_run(folder)["data"]
+        measured = os.path.abspath(source.path), subset
+        if (trained["path"], trained["subset"]) != measured:
+            return ""
+    except (OSError, ValueError, KeyError, TypeError):  # no run of `mrcnn train`
+        return ""
+    note = "The model was trained on these images, so that new ones may do worse"
+    if not (folder / HELD_OUT).is_file():
+        return note + ".\n"
+    words = [checkpoint, folder / HELD_OUT, "--images", folder_of_images(dataset)]
+    return (f"{note}. Those held out, {trained['val_images']} of them, are measured by\n"
+            f"  mrcnn evaluate {shlex.join(map(str, words))}\n")
+
+
 def new_folder(output, name):
     """The folder to write to, as a Path; it is made when something is written.
 
@@ -104,8 +136,10 @@ def new_folder(output, name):
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already: choose another --output")
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        raise PermissionError(f"{folder} cannot be made: no permission to write to {there}")
+    try:
+        make_writable(there)
+    except OSError as error:
+        raise PermissionError(f"{folder} cannot be made: {error}") from error
     return folder
 
 

@@ -1,5 +1,6 @@
 """The data that a command is given: which part of it, read with which options."""
 
+import os
 from dataclasses import dataclass, field
 
 from mrcnn.data.formats.detect import SHAPES, detect_format, is_shapes, subsets_of
@@ -91,3 +92,10 @@ def chosen_subset(names, path, words):
         if len(named) == 1:
             return named[0]
     raise ValueError(f"{path} has the subsets {', '.join(map(str, names))}: choose one by --subset")
+
+
+def folder_of_images(dataset):
+    """The folder that the images of a set share, None where they are no files."""
+    paths = [dataset.image_info[int(i)].get("path") for i in dataset.image_ids]
+    folders = [os.path.dirname(os.path.abspath(path)) for path in paths if path]
+    return os.path.commonpath(folders) if folders else None

@@ -15,6 +15,7 @@ import numpy as np
 
 from mrcnn.data.image_files import read_image
 
+MOST_NAMES = 10  # of classes, where a dataset is shown
 BACKGROUND = {"source": "", "id": 0, "name": "BG"}
 
 
@@ -52,6 +53,12 @@ class Dataset:
         self.class_info = [dict(BACKGROUND)]
         self.source_class_ids = {}
         self.skipped = set()
+
+    def __repr__(self):
+        names = [str(info["name"]).split(",")[0] for info in self.class_info[1:]]
+        shown = ", ".join([*names[:MOST_NAMES], *(["..."] if len(names) > MOST_NAMES else [])])
+        return (f"<{type(self).__name__}: images: {len(self.image_info) - len(self.skipped)}, "
+                f"classes: {len(names)} ({shown})>")
 
     # --- filling -----------------------------------------------------------------------------
     def add_class(self, source, class_id, class_name):

@@ -67,8 +67,11 @@ class CheckpointSaver(keras.callbacks.Callback):
             layers=self.layers,
         )
 
-    def save_interrupted(self):
+    def save_interrupted(self, advise=True):
         """Save what an interrupted epoch has learned, and print where it is and how to go on.
+
+        Args:
+            advise: False leaves out how to go on from Python, for callers that say it themselves.
 
         If the epoch had all its steps, it becomes a checkpoint like any other. Otherwise the
         last whole epoch is what training goes on from, exactly as if unbroken, and the state
@@ -89,10 +92,10 @@ class CheckpointSaver(keras.callbacks.Callback):
         elif done:
             self._save(last, self.running)
             print("No epoch of this run is whole, so training goes on from its present state.")
-        if os.path.exists(last):
-            print(f"To go on, load {last}, which `find_last` names, and train again.", flush=True)
-        else:
+        if not os.path.exists(last):
             print("There is nothing to save yet.", flush=True)
+        elif advise:
+            print(f"To go on, load {last}, which `find_last` names, and train again.", flush=True)
 
 
 class BestCheckpoint(keras.callbacks.Callback):

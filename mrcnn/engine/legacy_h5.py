@@ -8,7 +8,9 @@ Only numpy and h5py are needed, so nothing here depends on a Keras version.
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from mrcnn.engine.legacy_names import Key, weight_key
 ATTRIBUTE_LIMIT = 64512  # bytes HDF5 keeps in one attribute of an object header
 KERAS_VERSION = "2.12.0"  # what our files claim, so that old loaders take the modern path
 TOP_LEVEL = "top_level_model_weights"  # group of variables that belong to no layer
+_ERRNO = re.compile(r"errno = (\d+)")
 _HALF_LIMIT = 6e4  # float16 ends at 65504
 
 
@@ -146,9 +149,12 @@ def write_legacy_h5(
         extra: called with the open file to add groups that old loaders ignore.
         half: keep arrays of two or more dimensions as compressed float16 (a quarter to
             half the size); values above 6e4 stay float32.
+
+    Raises:
+        OSError: it cannot be written; the message names the file and the reason.
     """
     layers = list(layers)
-    with atomic_path(path) as temp, h5py.File(temp, "w") as file:
+    with atomic_path(path) as temp, _system_errors(), h5py.File(temp, "w") as file:
         _write_names(file, "layer_names", [n for n, _ in layers if n != TOP_LEVEL])
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_(KERAS_VERSION)
@@ -160,6 +166,18 @@ def write_legacy_h5(
                 _write_array(group, name, np.asarray(array), half)
         if extra is not None:
             extra(file)
+
+
+@contextmanager
+def _system_errors():
+    """h5py tells of a full disk in a page of text: the system's error in its place."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = _ERRNO.search(str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _write_array(group: h5py.Group, name: str, array: np.ndarray, half: bool) -> None:

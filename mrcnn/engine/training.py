@@ -97,7 +97,7 @@ def _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose):
             return fit(model, feed, validation, epochs, [*callbacks, interruption], verbose)
     except KeyboardInterrupt:
         if interruption.presses < 2:
-            saver.save_interrupted()
+            saver.save_interrupted(advise=verbose != 0)
         raise
     finally:
         model.epoch = saver.epoch or model.epoch

@@ -12,7 +12,7 @@ from mrcnn.evaluation import confusion, text
 from mrcnn.evaluation.coco import annotations
 
 
-@dataclass
+@dataclass(repr=False)
 class Evaluation:
     """What `Evaluator.finish` answers. -1 stands for what is undefined, as for a class without
     objects.
@@ -54,7 +54,7 @@ class Evaluation:
     images: list
     category_ids: dict
     details: dict = field(default_factory=dict)
-    records: list = field(default_factory=list, repr=False)
+    records: list = field(default_factory=list)
 
     def __getitem__(self, key):
         """`evaluation["segm"]["AP"]`; KeyError for what was not compared."""
@@ -95,6 +95,9 @@ class Evaluation:
     def __str__(self):
         parts = [text.headline(self), *(table.plain() for table in self.tables())]
         return "\n\n".join(parts)
+
+    def __repr__(self):
+        return str(self)  # in a notebook the tables are wanted
 
     # --- files -------------------------------------------------------------------------------
     def as_dict(self):

@@ -50,7 +50,9 @@ def partial_path(path):
 
 
 def check_free(path, overwrite):
-    """FileExistsError where there is a file already that may not be replaced."""
+    """FileExistsError where there is a file already that may not be replaced, or a folder."""
+    if Path(path).is_dir():
+        raise FileExistsError(f"{path} is a folder: expected the name of a file")
     if Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; --overwrite replaces it")
 

@@ -1,8 +1,10 @@
 """The sound of a video on its way into another file."""
 
 import math
+import os
 from fractions import Fraction
 
+from mrcnn.data.dataset import DataError
 from mrcnn.media.video_reader import quiet, reason
 
 # What players know in each kind of file; sound of any other coding is coded anew.
@@ -15,6 +17,22 @@ COPIED = {
     ".avi": {"mp3", "ac3", "pcm_s16le"},
 }
 CODED = {".avi": "mp3"}  # all others: aac
+
+
+def check_sound(path):
+    """FileNotFoundError or DataError where a file is not there, or has no sound."""
+    import av
+
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"no such file: {path}")
+    quiet()
+    try:
+        with av.open(str(path), metadata_errors="replace") as file:
+            if file.streams.audio:
+                return
+    except av.error.FFmpegError as error:
+        raise DataError(f"{path}: its sound cannot be read ({reason(error)})") from error
+    raise DataError(f"{path}: it has no sound")
 
 
 class Sound:

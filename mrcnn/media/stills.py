@@ -17,6 +17,7 @@ from mrcnn.media.names import (
 )
 from mrcnn.media.outputs import write_picture
 from mrcnn.media.pipeline import ahead
+from mrcnn.media.sound import check_sound
 from mrcnn.media.video_reader import VideoReader
 from mrcnn.media.video_writer import ENDINGS, writing_video
 
@@ -116,13 +117,13 @@ def assemble(folder, path, rate=25, sound=None, overwrite=False, progress=None):
 
     Raises:
         DataError: no pictures, an unreadable one, or one of another size, found before anything
-            is written; the message names it.
+            is written, or `sound` has none; the message names it.
         FileExistsError: the video is there already.
     """
     check_ending(path, ENDINGS, "a video")
     check_free(path, overwrite)
-    if sound is not None and not os.path.isfile(sound):
-        raise FileNotFoundError(f"no such file: {sound}")
+    if sound is not None:
+        check_sound(sound)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"no such folder: {folder}")
     files = sorted(image_files(folder), key=natural_key)

@@ -52,6 +52,7 @@ class VideoReader:
             raise FileNotFoundError(f"no such file: {path}")
         self.path, self.every, self.limit, self.grey = Path(path), every, limit, grey
         self.name, self.lost, self._unseen = name or self.path.stem, 0, 0
+        self._shift = None
         with self._opened() as (container, stream):
             frame = next(self._decoded(container, stream), None)
             if frame is None:
@@ -117,11 +118,12 @@ class VideoReader:
                 self.lost += 1
                 continue
             for frame in frames:
-                is_late = None not in (frame.time, newest) and frame.time <= newest
+                time = self._time(frame)
+                is_late = None not in (time, newest) and time <= newest
                 if frame.is_corrupt or is_late:  # damage can put frames behind their followers
                     self.lost += 1
                     continue
-                newest = frame.time
+                newest = time
                 yield frame
 
     def _seek(self, container, stream):
@@ -143,20 +145,36 @@ class VideoReader:
         self._announced = _announced(container, stream, self.rate)
         self._is_exact = bool(stream.frames) and "mp4" in container.format.name
         self._coded, self._turns = (frame.height, frame.width), round(frame.rotation / 90) % 4
+        if container.format.name == "avi" and stream.codec_context.has_b_frames:
+            self._shift = frame.dts
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         self.size = self._coded[::-1] if self._turns % 2 else self._coded
         self.pixel_aspect = 1 / aspect if self._turns % 2 else aspect
 
     # --- frames -------------------------------------------------------------------------------
 
+    def _time(self, frame):
+        """Seconds in the file, None where it does not tell.
+
+        AVI has no times of display. Where frames are coded out of order FFmpeg only guesses them,
+        and the times of decoding, which a frame leaves the decoder by, say more.
+        """
+        if self._shift is None:
+            return frame.time
+        if frame.dts is None:
+            return None
+        return float((frame.dts - self._shift) * frame.time_base + self.origin)
+
     def _number(self, frame, last):
         """By its time, so that it stays the same where frames before it are lost."""
-        if frame.time is None:
+        time = self._time(frame)
+        if time is None:
             return last + 1
-        return max(last + 1, round((Fraction(frame.time) - self.origin) * self.rate))
+        return max(last + 1, round((Fraction(time) - self.origin) * self.rate))
 
     def _framed(self, frame, number):
-        time = number / self.rate if frame.time is None else Fraction(frame.time) - self.origin
+        time = self._time(frame)
+        time = number / self.rate if time is None else Fraction(time) - self.origin
         return Frame(self._picture(frame), f"{self.name}_{number:06d}", self.path, number,
                      float(time))
 

@@ -36,7 +36,7 @@ def display_images(images, titles=None, cols=4, cmap=None, norm=None, interpolat
             left, width = (k * cell + 0.02 * cell) / 14, 0.96 * cell / 14
             ax = fig.add_axes([left, top / paper, width, 0.98 * height / paper])
             ax.set_axis_off()
-            figure.set_title(ax, titles[i], 9)
+            figure.set_title(ax, titles[i])
             ax.imshow(_plain(images[i]), cmap=cmap, norm=norm, interpolation=interpolation)
     return figure.finish(fig)
 

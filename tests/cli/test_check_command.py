@@ -71,7 +71,9 @@ def test_strict_counts_warnings(tmp_path):
 
 def test_what_cannot_be_read_is_code_2(tmp_path):
     (tmp_path / "a.json").write_text('{"images": [')
-    for path, word in ((tmp_path / "a.json", "line 1"), (tmp_path, "looked for")):
+    (tmp_path / "empty").mkdir()
+    for path, word in ((tmp_path / "a.json", "line 1"), (tmp_path, "a.json: line 1"),
+                       (tmp_path / "empty", "looked for")):
         code, out, _ = run("check", path)
         assert code == 2 and "cannot be read" in out and word in out
         assert "\\n" not in out  # a message of several lines is shown as one
@@ -93,6 +95,20 @@ def test_json_in_a_file_and_on_the_screen(tmp_path):
     assert stored["clean"] is True and stored["statistics"]["instances"] == 2
     _, out, _ = run("check", tmp_path / "set", "--json", "-", "--no-cache")
     assert json.loads(out) == stored
+
+
+def test_json_replaces_a_report_and_nothing_else(tmp_path):
+    file = via_set(tmp_path / "set") / "via_region_data.json"
+    before = file.read_bytes()
+    for name in (file, tmp_path / "set" / "0.jpg"):
+        code, out, err = run("check", tmp_path / "set", "--json", name)
+        assert code == 2 and not out and f"{name} is there already and no report" in err
+    assert file.read_bytes() == before
+    for _ in range(2):
+        assert run("check", tmp_path / "set", "--json", tmp_path / "r.json")[0] == 0
+    for name in (tmp_path / "set", tmp_path / "set" / "0.jpg" / "r.json"):
+        code, out, err = run("check", tmp_path / "set", "--json", name)
+        assert code == 2 and not out and f"cannot write {name}" in err
 
 
 def test_each_subset_in_turn(tmp_path):

@@ -25,6 +25,7 @@ def test_frames_and_back(tmp_path):
     code, out, _ = run("assemble", tmp_path / "out", "-o", tmp_path / "w.mp4", "--fps", 12.5,
                        "--audio", path)
     assert code == 0 and out == f"4 frames in {tmp_path / 'w.mp4'}\n"
+    assert run("frames", path, "-o", tmp_path / "one", "--limit", 1)[1].startswith("1 picture in")
     assert len(clips.pictures_of(tmp_path / "w.mp4")[0]) == 4
     assert clips.sound_of(tmp_path / "w.mp4")
 
@@ -34,6 +35,7 @@ def test_mistakes(tmp_path):
     (tmp_path / "bad.mp4").write_text("no")
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.mp4").mkdir()
     for expected, word, arguments in (
             (1, "bad.mp4", ("frames", tmp_path / "bad.mp4", "-o", tmp_path / "o")),
             (1, "cannot write to", ("frames", path, "-o", tmp_path / "file" / "o")),
@@ -41,10 +43,19 @@ def test_mistakes(tmp_path):
             (2, "--output", ("frames", path)),
             (2, "does not exist", ("frames", tmp_path / "gone.mp4", "-o", tmp_path / "o")),
             (1, "no pictures", ("assemble", tmp_path / "empty", "-o", tmp_path / "w.mp4")),
-            (2, "--fps", ("assemble", tmp_path, "-o", tmp_path / "w.mp4", "--fps", 0))):
+            (2, "--fps", ("assemble", tmp_path, "-o", tmp_path / "w.mp4", "--fps", 0)),
+            (2, "nan is no number", ("assemble", tmp_path, "-o", tmp_path / "w.mp4", "--fps",
+                                     "nan")),
+            (1, "empty.mp4 is a folder", ("assemble", tmp_path / "empty.mp4", "-o",
+                                          tmp_path / "empty.mp4", "--overwrite")),
+            (1, "v.mp4: it has no sound", ("assemble", tmp_path / "empty", "-o",
+                                           tmp_path / "w.mp4", "--audio", path)),
+            (1, "bad.mp4: its sound", ("assemble", tmp_path / "empty", "-o", tmp_path / "w.mp4",
+                                       "--audio", tmp_path / "bad.mp4"))):
         code, _, err = run(*arguments)
         assert code == expected and word in err and "Traceback" not in err, (arguments, err)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["bad.mp4", "empty", "file", "v.mp4"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "bad.mp4", "empty", "empty.mp4", "file", "v.mp4"]
 
 
 def test_an_odd_size_is_said(tmp_path):

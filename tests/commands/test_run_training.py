@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 from pathlib import Path
 
@@ -86,6 +87,22 @@ def test_the_held_out_images_are_a_data_set(held_out):
     dataset = load_dataset(path, images=images.strip("'"))
     assert len(dataset.image_ids) == 1 and dataset.class_names == ["BG", "cat"]
     assert dataset.load_image(0).shape == (24, 24, 3)
+
+
+def test_measuring_on_the_training_images_is_said(held_out, tmp_path):
+    """With the command for those held out; nothing is said of other data."""
+    folder, _ = held_out
+    data = read_run(folder)["data"]["path"]
+    code, out = run("evaluate", folder, data, "--output", tmp_path / "report")
+    assert code == 0, out
+    assert f"model: {folder / 'mask_rcnn_my_cats_0002.h5'}" in out
+    assert "trained on these images" in out and "Those held out, 1 of them" in out
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "trained on these images" in page
+    [line] = [line for line in out.splitlines() if "  mrcnn evaluate" in line]
+    code, out = run(*shlex.split(line)[1:], "--output", tmp_path / "held out")
+    assert code == 0 and out.count("1 image, 1 object") == 1, out
+    assert "trained on these images" not in out
 
 
 def test_the_checkpoint_detects(held_out):

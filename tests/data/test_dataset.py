@@ -35,6 +35,16 @@ def test_classes_and_images_of_two_sources():
     assert dataset.image_reference(0) == ""
 
 
+def test_it_shows_what_it_holds():
+    dataset = two_sources()
+    assert repr(dataset) == "<Dataset: images: 2, classes: 3 (cat, dog, cow)>"
+    dataset.skip_images([0])
+    for number in range(9):
+        dataset.add_class("toys", number, f"toy {number}")
+    assert repr(dataset).startswith("<Dataset: images: 1, classes: 12 (cat, dog, cow, toy 0,")
+    assert repr(dataset).endswith("toy 6, ...)>")
+
+
 def test_class_mapping_is_inverse():
     dataset = two_sources()
     for class_id in (1, 2, 3):

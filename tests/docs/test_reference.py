@@ -142,6 +142,7 @@ def test_the_site_is_built(tmp_path):
     assert "IMAGE_MAX_DIM" in (site / "api/mrcnn/config.html").read_text(encoding="utf-8")
     settings = (site / "settings.html").read_text(encoding="utf-8")
     assert [name for name in KNOBS if f"<code>{name} = " not in settings] == COMPUTED
+    assert "<em>" not in settings  # IMAGE_MAX_DIM in a sentence is a name, not emphasis
     for page in site.glob("*.html"):
         text = page.read_text(encoding="utf-8")
         for target, anchor in re.findall(r'(?:href|src)="([^"#:]*)#?([^":]*)"', text):

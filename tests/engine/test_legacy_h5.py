@@ -1,6 +1,9 @@
 """The legacy HDF5 layout: every spelling of names that exists, faults, and the writer."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 from mrcnn.engine.legacy_h5 import check_legacy_h5, read_legacy_h5, write_legacy_h5
 from mrcnn.engine.legacy_names import match_leaves, weight_key
 
+ROOT = Path(__file__).resolve().parents[2]
 KERNEL = np.arange(12, dtype=np.float32).reshape(3, 4)
 BIAS = np.arange(4, dtype=np.float32)
 
@@ -178,6 +182,27 @@ def test_failed_write_leaves_the_old_file(tmp_path):
         write_legacy_h5(path, [("conv1", [("conv1/bias:0", BIAS + 1)])], extra=fail)
     np.testing.assert_array_equal(read_legacy_h5(path)["conv1", "conv1", "bias"], BIAS)
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from mrcnn.engine.legacy_h5 import write_legacy_h5
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    write_legacy_h5(sys.argv[1], [("a", [("a/kernel:0", np.ones(20_000, np.float32))])])
+except OSError as error:
+    print(error.filename, error.strerror)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1_000, 30_000])
+def test_a_file_that_cannot_grow_is_an_error_that_names_it(tmp_path, room):
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path / "a.h5"), str(room)],
+                          cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == f"{tmp_path / 'a.h5'} File too large\n", done
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_file_says_where(tmp_path, monkeypatch):

@@ -135,6 +135,7 @@ def test_no_image_at_all():
     assert set(found.segm.values()) == {-1.0} and found.confusion.sum() == 0
     assert found.worst == [] and found.by_confidence["best"] is None
     assert str(found).startswith("0 images, 0 objects; 0 detections")
+    assert repr(found) == str(found)
     assert json.loads(json.dumps(found.as_dict()))["segm"]["AP"] == -1
 
 

@@ -151,6 +151,14 @@ def test_many_mistakes_are_told_by_kind():
             "triangle taken for square 0.80") in text
 
 
+def test_what_is_to_be_known_of_the_data_stands_at_the_head():
+    evaluation = measured([])
+    assert 'class="note"' not in page_of(evaluation)
+    evaluation.details["note"] = "The model was trained on these images <all>."
+    page = page_of(evaluation)
+    assert page.index("on these images &lt;all&gt;.") < page.index("COCO numbers")
+
+
 def test_one_class_is_not_drawn_twice():
     pairs = pairs_of(3, 2)
     for names, lines in ((["BG", "cat"], ["IoU 0.5", "IoU 0.75"]),

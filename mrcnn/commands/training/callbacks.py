@@ -37,8 +37,8 @@ class TableOfEpochs(keras.callbacks.Callback):
         self.epoch = epoch
         self.clock.begin_epoch()
         if self.is_first:
-            self.screen.move(f"epoch {epoch + 1}: the first step takes longer, the network is "
-                             "compiled in it")
+            self.screen.move(f"epoch {epoch + 1}: the first step takes longer, half a minute to a "
+                             "few, for the network is compiled in it")
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the line on."""

@@ -18,7 +18,9 @@ def draw_losses(rows, path):
     axes = figure.add_subplot()
     for name in ("loss", "val_loss"):
         _curve(axes, rows, name, "-")
-    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+    epochs = [int(row["epoch"]) for row in rows]
+    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None),
+             xlim=(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5))
     lines, names = axes.get_legend_handles_labels()
     if any(row.get("val_mAP") for row in rows):
         right = axes.twinx()
@@ -26,9 +28,9 @@ def draw_losses(rows, path):
         right.set(ylabel="val_mAP", ylim=(0, 1))
         lines, names = ([*one, *other] for one, other in zip(
             (lines, names), right.get_legend_handles_labels(), strict=True))
-    axes.legend(lines, names, loc="upper center", ncols=3)
+    figure.legend(lines, names, loc="outside upper center", ncols=3)  # it hides no curve
     axes.grid(alpha=0.3)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     with atomic_path(path, keep_ending=True) as unfinished:
         figure.savefig(unfinished, dpi=100)
 

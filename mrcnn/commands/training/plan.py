@@ -1,6 +1,7 @@
 """What a training will do, decided and checked before TensorFlow is loaded."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -165,11 +166,15 @@ def run_to_resume(options, run=""):
 
 
 def _check_output(folder):
+    missing = [path for path in (Path(folder), *Path(folder).parents) if not path.exists()]
     try:
         check_writable(folder)
     except OSError as error:
         raise type(error)(f"--output {folder}: cannot be written ({error.__cause__ or error})"
                           ) from error
+    with suppress(OSError):  # nothing is left of what is refused later
+        for path in missing:
+            path.rmdir()
 
 
 def _check_stages(rows):
@@ -213,6 +218,11 @@ def _checked(data, config):
     except DataError as error:
         raise DataError(f"{error}\nOn the command line: --faulty skip, and `mrcnn check` for the "
                         "whole report.") from error
+    counts = _counts(report.statistics if report else None)
+    if counts and not any(counts.values()):
+        raise DataError(f"not one object in {counted(len(data.train.image_ids), 'image')} of the "
+                        "training set, so there is nothing to learn (crowds do not count; "
+                        "--crowds-as-objects takes them)")
     return report.statistics if report else None
 
 

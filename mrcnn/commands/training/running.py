@@ -1,18 +1,17 @@
 """`mrcnn train`: from a plan to checkpoints; TensorFlow is loaded here."""
 
-import os
 import shlex
 import sys
 import warnings
 from pathlib import Path
 
 from mrcnn.commands.quiet import quiet_start
+from mrcnn.commands.reading import folder_of_images
 from mrcnn.commands.training import epoch_table, run_files
 from mrcnn.commands.training.plan import make_plan, resume_plan, run_to_resume
 from mrcnn.data.formats.annotated import AnnotatedDataset
 from mrcnn.data.formats.coco_writer import save_coco
 
-HELD_OUT = "held_out.json"
 MAP_IMAGES = 200  # that the mAP of an epoch is measured on, at most
 STOPPED = 130  # what a shell expects after Ctrl-C
 
@@ -109,7 +108,7 @@ def _write_run(model, plan, options):
     run_files.save_run_files(model.log_dir, plan.config, described, options.argv(),
                              options=plan.options.as_dict(), weights=plan.start.path)
     if described["val_is_held_out"] and isinstance(data.val, AnnotatedDataset):
-        save_coco(data.val, Path(model.log_dir, HELD_OUT))
+        save_coco(data.val, Path(model.log_dir, run_files.HELD_OUT))
 
 
 def _train_stages(model, plan):
@@ -193,7 +192,7 @@ def closing_lines(folder, plan):
     words = _val_words(folder, data, plan.options)
     if words:
         lines.append(f"  mrcnn evaluate {model} {words}")
-    images = _folder_of_images(data.val or data.train)
+    images = folder_of_images(data.val or data.train)
     lines.append(f"  mrcnn detect {model} {shlex.quote(images or 'IMAGE_OR_VIDEO')}")
     lines.append(f"  mrcnn train --resume {quoted} --epochs {plan.epochs + 10}")
     return "\n".join(lines)
@@ -204,17 +203,10 @@ def _val_words(folder, data, options):
     if data.val is None:
         return ""
     if data.is_split:
-        path = Path(folder, HELD_OUT)
-        words = [path, "--images", _folder_of_images(data.val)] if path.is_file() else []
+        path = Path(folder, run_files.HELD_OUT)
+        words = [path, "--images", folder_of_images(data.val)] if path.is_file() else []
     else:
         words = [data.val_path] if data.val_path else ["shapes"]
         words += ["--subset", data.val_subset] if data.val_subset else []
         words += options.source().words()
     return shlex.join(map(str, words))
-
-
-def _folder_of_images(dataset):
-    """The folder that the images of a set share, None where they are no files."""
-    paths = [dataset.image_info[int(i)].get("path") for i in dataset.image_ids]
-    folders = [os.path.dirname(os.path.abspath(path)) for path in paths if path]
-    return os.path.commonpath(folders) if folders else None

@@ -199,8 +199,9 @@ def _size_rows(statistics):
                                  f"{objects['medium']} medium, {objects['large']} large"))
     sides = objects["network_side_percentiles"]
     if sides:
+        at = f" (IMAGE_MAX_DIM = {side})" if (side := statistics["network_side"]) else ""
         rows.append(("in the network", f"half of them are {sides['25']:g} to {sides['75']:g} px "
-                                       f"long, nine in ten {sides['5']:g} to {sides['95']:g} px"))
+                     f"long, nine in ten {sides['5']:g} to {sides['95']:g} px{at}"))
     return rows
 
 

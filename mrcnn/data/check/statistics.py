@@ -71,6 +71,7 @@ class Tally:
             "images_without_objects": sum(not len(one.areas) for one in self.objects),
             "classes": self._classes(class_names, crowds),
             "instances_per_image": self._per_image(),
+            "network_side": self._network_side(),
             "object_sizes": _object_sizes(self.joined("areas")[~crowds], boxes[~crowds]),
             "image_sizes": _image_sizes([size for size in self.sizes if size]),
             "anchors": advise(boxes[~crowds], frames[~crowds], self.config),
@@ -108,6 +109,11 @@ class Tally:
         least = int(lengths.argmin())
         image = self.image_ids[self.owners()[plain[least]]]
         return count, image, tuple(round(float(side), 1) for side in sides[least])
+
+    def _network_side(self):
+        """The longest side that images are scaled to; None where they are not scaled to one."""
+        is_scaled = self.config.IMAGE_RESIZE_MODE in ("square", "pad64")
+        return int(self.config.IMAGE_MAX_DIM) if is_scaled else None
 
 
 def _object_sizes(areas, boxes):

@@ -18,6 +18,7 @@ READERS = {
     "masks": ("mask_folders", "read_masks"),
 }
 SHAPES = "shapes"
+MOST_JSON = 20  # files that are tried where no format is recognised
 LOOKED_FOR = {
     "coco": "a JSON with images, annotations and categories, or annotations/instances_*.json",
     "via": "a JSON of the VGG Image Annotator (via_region_data.json, via*.json)",
@@ -55,10 +56,21 @@ def detect_format(path):
     for name, (file, _) in READERS.items():
         if _module(file).matches(path):
             return name
-    if path.suffix.lower() == ".json":
-        read_json(path)  # broken JSON is the likeliest reason, and this says where
+    _check_json(path)
     looked_for = ";".join(f"\n  {name}: {what}" for name, what in LOOKED_FOR.items())
     raise DataError(f"{path}: no annotations of a known format found; looked for{looked_for}")
+
+
+def _check_json(path):
+    """DataError for a JSON that cannot be read: the likeliest reason why nothing is recognised."""
+    files = [path] if path.suffix.lower() == ".json" else []
+    if path.is_dir():
+        files = sorted(path.glob("*.json")) or sorted(path.glob("*/*.json"))
+    for file in files[:MOST_JSON]:
+        try:
+            read_json(file)
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read ({error.strerror or error})") from error
 
 
 def subsets_of(path, format="auto", images=None):

@@ -218,8 +218,9 @@ class _Reader:
             return self.class_name
         chosen = choices(region, self.attribute)
         if len(chosen) != 1:
+            received = shown(chosen) if chosen else "none"
             raise EntryError("class-unknown", f"region attribute {self.attribute!r}: expected "
-                                              f"one class, received {shown(chosen)}")
+                                              f"one class, received {received}")
         return chosen[0]
 
     def _add(self, key, entry, shapes, ids):

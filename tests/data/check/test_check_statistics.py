@@ -160,6 +160,9 @@ def test_counts_and_sizes(tmp_path):
         {"name": "c", "instances": 0, "crowds": 0, "images": 0}]
     assert got["instances_per_image"] == {"mean": 1.0, "median": 1.0, "max": 2,
                                           "MAX_GT_INSTANCES": 1, "images_above": 1}
+    assert got["network_side"] == 128 and "(IMAGE_MAX_DIM = 128)" in str(report)
+    unscaled = check_dataset(dataset, config=config_with(IMAGE_RESIZE_MODE="none"))
+    assert unscaled.statistics["network_side"] is None and "IMAGE_MAX_DIM" not in str(unscaled)
     sizes = got["object_sizes"]
     assert (sizes["small"], sizes["medium"], sizes["large"]) == (1, 1, 1)
     # scaled by 2, 2 and 128 / 250

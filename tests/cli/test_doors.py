@@ -1,0 +1,29 @@
+"""How every command ends when something is wrong."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mrcnn import cli
+from mrcnn.cli.doors import clear_errors
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (PermissionError(13, "Permission denied", "a/b.json"), "a/b.json: Permission denied"),
+    (OSError(28, "No space left on device"), "No space left on device"),
+    (FileNotFoundError("no such file: x"), "no such file: x"),
+    (ValueError("x = 3: must be 4"), "x = 3: must be 4"),
+])
+def test_errors_are_said_without_numbers(error, said):
+    with pytest.raises(click.ClickException) as found, clear_errors():
+        raise error
+    assert found.value.format_message() == said
+
+
+def test_ctrl_c_before_a_command_has_begun(monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    done = CliRunner().invoke(cli.main, ["info"])
+    assert done.exit_code == 130 and done.stderr == "Stopped.\n"
