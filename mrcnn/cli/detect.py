@@ -17,8 +17,8 @@ Examples:
   mrcnn detect model.h5 photos --save masks,labelme --output labels
 
 \b
-MODEL is {MODEL_HELP}. INPUT is a file, a folder, a
-pattern, or a camera: 0 or camera:0.
+MODEL is {MODEL_HELP}.
+INPUT is a file, a folder, a pattern, or a camera: 0 or camera:0.
 
 \b
 Written into the output folder, as --save says:

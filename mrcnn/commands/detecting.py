@@ -42,7 +42,8 @@ def run(plan, model, classes=None, min_confidence=None, tiled=False, splash=Fals
     names = names_of(model)
     detect = detector(model, classes, min_confidence, tiled)
     batch = 1 if tiled else model.config.BATCH_SIZE
-    return carry_out(plan, detect, names, painter(names, splash), batch, progress, report)
+    draw = painter(names, splash, is_video=bool(plan.videos or plan.cameras))
+    return carry_out(plan, detect, names, draw, batch, progress, report)
 
 
 def detector(model, classes=None, min_confidence=None, tiled=False):
@@ -53,12 +54,16 @@ def detector(model, classes=None, min_confidence=None, tiled=False):
     return lambda images: model.detect(images, masks="lazy", **options)
 
 
-def painter(class_names, splash=False):
-    """A function (image, result) that answers the picture [H, W, 3] uint8."""
+def painter(class_names, splash=False, is_video=True):
+    """A function (image, result) that answers the picture [H, W, 3] uint8.
+
+    In pictures each object has a colour of its own, in videos each class: the order of the
+    objects changes from frame to frame, and their colours would flicker.
+    """
     if splash:
         return Renderer(class_names, show_masks=False, show_boxes=False, show_labels=False,
                         splash=True).draw
-    return Renderer(class_names).draw
+    return Renderer(class_names, color_by="class" if is_video else "instance").draw
 
 
 def names_of(model):

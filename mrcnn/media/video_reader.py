@@ -145,7 +145,7 @@ class VideoReader:
         self._announced = _announced(container, stream, self.rate)
         self._is_exact = bool(stream.frames) and "mp4" in container.format.name
         self._coded, self._turns = (frame.height, frame.width), round(frame.rotation / 90) % 4
-        if container.format.name == "avi" and stream.codec_context.has_b_frames:
+        if container.format.name == "avi" and frame.pts != frame.dts:
             self._shift = frame.dts
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         self.size = self._coded[::-1] if self._turns % 2 else self._coded
@@ -156,8 +156,8 @@ class VideoReader:
     def _time(self, frame):
         """Seconds in the file, None where it does not tell.
 
-        AVI has no times of display. Where frames are coded out of order FFmpeg only guesses them,
-        and the times of decoding, which a frame leaves the decoder by, say more.
+        AVI has no times of display. Where they are not those of decoding FFmpeg guesses them, and
+        the times at which frames leave the decoder say more.
         """
         if self._shift is None:
             return frame.time

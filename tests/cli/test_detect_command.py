@@ -252,3 +252,16 @@ def test_classes_by_number_and_unknown_ones():
     assert detecting.wanted_classes("7, car,2", names) == ["7", "car", 2]
     with pytest.raises(ValueError, match="'bus'"):
         detecting.wanted_classes("bus", names)
+
+
+def test_objects_of_one_class_in_pictures_and_in_videos():
+    """Told apart in pictures, of one steady colour in videos."""
+    image = np.zeros((40, 80, 3), np.uint8)
+    masks = np.zeros((40, 80, 2), bool)
+    masks[10:30, 10:30, 0] = masks[10:30, 50:70, 1] = True
+    result = {"rois": np.array([[10, 10, 30, 30], [10, 50, 30, 70]]), "masks": masks,
+              "class_ids": np.array([1, 1]), "scores": np.array([0.9, 0.8])}
+    still = detecting.painter(["BG", "disk"], is_video=False)(image, result)
+    frame = detecting.painter(["BG", "disk"])(image, result)
+    assert (still[20, 20] != still[20, 60]).any() and still[20, 20].any()
+    np.testing.assert_array_equal(frame[20, 20], frame[20, 60])

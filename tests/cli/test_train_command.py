@@ -1,6 +1,5 @@
 """`mrcnn train`: what it refuses, how soon, and in which words."""
 
-import json
 import os
 import subprocess
 import sys
@@ -57,8 +56,12 @@ def test_help_teaches():
 ])
 def test_refusals(cats, words, code, message):
     (cats.parent / "empty").mkdir()
-    for file in labelme_folder(cats.parent / "bare", 3).glob("*.json"):
-        file.write_text(json.dumps({**json.loads(file.read_text()), "shapes": []}))
+    for number in range(3):
+        tiny_sets.image(cats.parent / "bare" / f"{number}.png", number)
+    tiny_sets.write(cats.parent / "bare" / "coco.json", {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": 24, "height": 24}
+                   for i in range(3)],
+        "annotations": [], "categories": [{"id": 1, "name": "cat"}]})
     answer, out = run("train", *words)
     assert (answer, message in out) == (code, True), out
     assert "Traceback" not in out and not (cats.parent / "logs").exists()

@@ -49,9 +49,10 @@ def test_frames_are_those_that_opencv_reads(tmp_path, ending, codec):
         assert frame.image.dtype == np.uint8 and clips.psnr(frame.image, picture) > 40
 
 
-def test_a_range_of_an_avi_coded_out_of_order(tmp_path):
-    """AVI has no times of display, and FFmpeg's guesses go back and forth."""
-    path = clips.clip(tmp_path / "a.avi", 60)
+@pytest.mark.parametrize("gop", [12, 250])
+def test_a_range_of_an_avi_with_later_coding(tmp_path, gop):
+    """AVI has no times of display; FFmpeg's guesses begin late, and go back and forth."""
+    path = clips.clip(tmp_path / "a.avi", 60, gop=gop, picture=noisy)
     expected, _ = clips.pictures_of(path)
     frames = list(VideoReader(path, start="30f", end="50f"))
     assert [frame.number for frame in frames] == list(range(30, 50))
