@@ -7,7 +7,7 @@ from mrcnn.cli.options import MODEL_HELP, Number, config_options, model_argument
 
 EPILOG = f"""\b
 Examples:
-  mrcnn detect coco photo.jpg                80 everyday classes, downloaded once
+  mrcnn detect coco photo.jpg                80 everyday classes
   mrcnn detect logs photos/                  a folder, with the newest model
   mrcnn detect model.h5 a.jpg b.mp4          files, pictures and videos mixed
   mrcnn detect model.h5 "shots/*.png"        a pattern
@@ -80,7 +80,7 @@ def detect(model, inputs, output, confidence, classes, splash, save, no_pictures
             assignments = [*assignments, "GPU_COUNT=1", f"IMAGES_PER_GPU={batch}"]
         description = opening.describe(model)
         settings = opening.inference_config(description, config, assignments)
-        click.echo(f"model: {description.path}")
+        click.echo(f"model: {description.path}", err=True)
         wanted = classes and detecting.wanted_classes(classes, description.class_names)
         plan = Plan(inputs, output, saves, recursive, start, end, every, limit, fps,
                     settings.IMAGE_CHANNEL_COUNT, overwrite)

@@ -263,5 +263,5 @@ def test_objects_of_one_class_in_pictures_and_in_videos():
               "class_ids": np.array([1, 1]), "scores": np.array([0.9, 0.8])}
     still = detecting.painter(["BG", "disk"], is_video=False)(image, result)
     frame = detecting.painter(["BG", "disk"])(image, result)
-    assert (still[20, 20] != still[20, 60]).any() and still[20, 20].any()
-    np.testing.assert_array_equal(frame[20, 20], frame[20, 60])
+    assert (still[27, 20] != still[27, 60]).any() and still[27, 20].any()
+    np.testing.assert_array_equal(frame[27, 20], frame[27, 60])

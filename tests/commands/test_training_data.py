@@ -6,8 +6,11 @@ from channel_files import write_image
 from commands.tiny_runs import labelme_folder
 from PIL import Image
 
+from mrcnn.commands.opening import Description
 from mrcnn.commands.reading import DataSource
 from mrcnn.commands.training import data_defaults, sets
+from mrcnn.commands.training.starting_weights import Start
+from mrcnn.config import Config
 from mrcnn.data.dataset import DataError, Dataset
 from mrcnn.data.formats.loading import load_dataset
 
@@ -182,3 +185,11 @@ def test_the_cache_is_for_sets_that_are_small(monkeypatch):
     assert data_defaults.cache_size(100_000, (1024, 1024, 3)) == 0
     monkeypatch.setattr(data_defaults.machine, "memory_gib", lambda: None)
     assert data_defaults.cache_size(74, (256, 256, 3)) == 0
+
+
+@pytest.mark.parametrize("train_bn", [None, True, False])
+def test_batch_norm_that_learns_keeps_the_batch_of_its_weights(train_bn):
+    config = Config.from_dict({"TRAIN_BN": train_bn, "IMAGES_PER_GPU": 7})
+    knobs = Start("file", "x.h5", Description("x.h5", config, None, 2, None)).knobs()
+    assert knobs["TRAIN_BN"] is train_bn
+    assert knobs.get("IMAGES_PER_GPU") == (None if train_bn is False else 7)

@@ -40,8 +40,10 @@ class Start:
             return {"BACKBONE": "resnet50"}
         if self.description is None:
             return {}
-        if self.description.config is not None:
-            return {name: getattr(self.description.config, name) for name in ARCHITECTURE}
+        config = self.description.config
+        if config is not None:  # batch-norm that learns goes wrong on smaller batches
+            batch = () if config.TRAIN_BN is False else ("IMAGES_PER_GPU",)
+            return {name: getattr(config, name) for name in (*ARCHITECTURE, *batch)}
         return {"BACKBONE": self.description.backbone} if self.description.backbone else {}
 
     def knows(self, class_names):
