@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import warnings
 
 import click
 
@@ -13,8 +14,9 @@ def clear_errors():
     """Turns what bad input raises into `Error: <message>` and exit code 1, Ctrl-C into 130.
 
     A mistake on the command line itself is a click.UsageError, with exit code 2. Anything else
-    is a fault of this library and keeps its traceback.
+    is a fault of this library and keeps its traceback. Warnings are shown as one line each.
     """
+    earlier, warnings.showwarning = warnings.showwarning, _show_warning
     try:
         yield
     except KeyboardInterrupt:
@@ -22,6 +24,13 @@ def clear_errors():
         sys.exit(STOPPED)
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
         raise click.ClickException(_said(error)) from error
+    finally:
+        warnings.showwarning = earlier
+
+
+def _show_warning(message, *place, **more):
+    """What it says, without the line of code that said it."""
+    click.echo(f"Warning: {message}", err=True)
 
 
 def _said(error):

@@ -61,11 +61,20 @@ def evaluate_checkpoint(path, source, output=None, config=None, assignments=(), 
 
 
 def save_all(evaluation, folder, dataset):
-    """Writes report, numbers and detections into a folder."""
-    for kind in evaluation.iou_types:
-        evaluation.save_detections(folder / DETECTIONS.format(kind), kind)
-    evaluation.save_json(folder / NUMBERS)
-    evaluation.save_html(folder / REPORT, dataset)
+    """Writes report, numbers and detections into a folder; all of them, or none."""
+    names = {kind: folder / DETECTIONS.format(kind) for kind in evaluation.iou_types}
+    was_there = folder.is_dir()
+    try:
+        for kind, path in names.items():
+            evaluation.save_detections(path, kind)
+        evaluation.save_json(folder / NUMBERS)
+        evaluation.save_html(folder / REPORT, dataset)
+    except BaseException:
+        for path in (*names.values(), folder / NUMBERS):
+            path.unlink(missing_ok=True)
+        if not was_there and folder.is_dir():
+            folder.rmdir()
+        raise
 
 
 def load_data(source, description, limit=None):

@@ -21,6 +21,10 @@ def quiet_start():
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "2":  # what mrcnn/__init__.py sets
+        # A harmless line of oneDNN about integers, on processors that have AVX-512, is an error
+        # to TensorFlow; what really fails is raised as well.
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     try:
         before = os.dup(2)

@@ -95,8 +95,9 @@ def chosen_images(dataset, limit=None, image_ids=None):
     """Ids of the images of a dataset to evaluate, list of int: `image_ids`, or the first `limit`.
 
     Raises:
-        ValueError: a negative limit.
+        TypeError, ValueError: no prepared dataset, or a negative limit.
     """
+    _check_prepared(dataset)
     if limit is not None and limit < 0:
         raise ValueError(f"limit: expected a number of images from 0 (all), received {limit}")
     ids = dataset.image_ids if image_ids is None else image_ids
@@ -133,9 +134,16 @@ def _check(model, dataset):
     if getattr(model, "mode", "inference") != "inference":
         raise ValueError("evaluate: expected a model in inference mode, received one in "
                          f"{model.mode} mode")
-    if not hasattr(dataset, "class_names"):
-        raise ValueError("evaluate: call prepare() of the dataset first")
+    _check_prepared(dataset)
     check_same_classes(model, dataset)
+
+
+def _check_prepared(dataset):
+    if not hasattr(dataset, "image_info"):
+        raise TypeError(f"expected a Dataset, received {type(dataset).__name__} {dataset!r:.80}; "
+                        "load_dataset(path) reads one")
+    if not hasattr(dataset, "class_names"):
+        raise ValueError("call prepare() of the dataset first")
 
 
 def check_same_classes(model, dataset):

@@ -19,6 +19,8 @@ from mrcnn.layers.detection import NEVER, settings_at_call
 from mrcnn.results.result import Result
 from mrcnn.visualize.selection import class_numbers
 
+BYTE = 255  # the largest pixel that a network for ordinary pictures knows
+
 ARGUMENTS = (((3,), "float32"), ((None,), "bool"))  # of `settings_at_call`
 # What `detect(masks=...)` makes of LazyMasks.
 MASK_FORMS = {"array": np.asarray, "lazy": lambda masks: masks, "rle": lambda masks: masks.rles}
@@ -70,7 +72,7 @@ def check_images(images, config):
     _refuse_paths(images)
     channels = config.IMAGE_CHANNEL_COUNT
     images = [check_image(image, channels, f"images[{i}]") for i, image in enumerate(images)]
-    _warn_of_unit_range(images)
+    _warn_of_range(images, config)
     return images
 
 
@@ -81,13 +83,20 @@ def _refuse_paths(images):
                             f"{type(image).__name__} {os.fspath(image)!r}; {READING}")
 
 
-def _warn_of_unit_range(images):
-    """A float image in 0..1 looks black to a network that expects 0..255."""
+def _warn_of_range(images, config):
+    """Floats in 0..1 look black to a network that expects 0..255, and 16 bits white."""
     small = [i for i, x in enumerate(images) if x.dtype.kind == "f" and 0.0 < x.max() <= 1.0]
     if small:
         warnings.warn(
             f"images[{small[0]}] holds floats of at most 1; pixels are expected in 0..255: "
             "multiply by 255",
+            stacklevel=4,
+        )
+    wide = [i for i, x in enumerate(images) if x.dtype != np.uint8 and x.max() > BYTE]
+    if wide and np.max(config.MEAN_PIXEL) <= BYTE:
+        warnings.warn(
+            f"images[{wide[0]}] holds values up to {images[wide[0]].max():g}; the model expects "
+            "pixels in 0..255 (MEAN_PIXEL): divide images of 16 bits by 257",
             stacklevel=4,
         )
 

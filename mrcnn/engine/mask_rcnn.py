@@ -523,8 +523,11 @@ class MaskRCNN:
 
         Raises:
             ValueError: a tensor is None, its name is given; or inputs that do not fit.
-            TypeError: no tensor of the graph.
+            TypeError: no tensor of the graph, or one image in place of a list.
         """
+        if isinstance(images, np.ndarray) and images.ndim < 4:
+            raise TypeError("run_graph: expected a list of images, received one array; pass "
+                            "[image]")
         inputs = images
         if self.mode == "inference":
             self.network.up_to_date(self.config)

@@ -6,6 +6,7 @@ so memory follows the number of objects, not the size of the image.
 
 import numpy as np
 
+from mrcnn._config_checks import is_number
 from mrcnn.data.image_checks import check_image
 from mrcnn.engine.console import log
 from mrcnn.results.merging import gathered, merge_pieces, pieces_of
@@ -30,7 +31,7 @@ def detect_tiled(detect, image, config, tile=None, overlap=0.25, merge=0.5, verb
         TypeError, ValueError: no image, or an argument out of range.
     """
     shape = _checked_shape(image)
-    if not 0 < merge <= 1:
+    if not is_number(merge) or not 0 < merge <= 1:
         raise ValueError(f"merge = {merge!r}: expected a number above 0, up to 1")
     tiles = tiles_of(shape, _tile_shape(tile, config), overlap)
     found = []

@@ -12,6 +12,7 @@ from mrcnn.results.outlines import polygons_of
 from mrcnn.visualize.selection import of_classes
 
 PICTURES = (".png", ".jpg", ".jpeg")
+INCHES, LEAST_SIDE = 16, 1000  # of a saved picture: its longer side, on paper and in pixels
 OBJECT_KEYS = ("rois", "class_ids", "scores", "masks")
 
 
@@ -218,6 +219,9 @@ class Result(dict):
     def save(self, path, image=None, overwrite=False, image_id=0):
         """Writes the result: .json for COCO results, .png or .jpg for the picture of `show`.
 
+        The picture is as large as the image; a small one is enlarged to 1000 pixels, so that
+        its labels can be read.
+
         Args:
             path: the file; its folder is made where it is missing.
             image: as of `show`, for pictures.
@@ -246,8 +250,10 @@ class Result(dict):
 
         image = self._image(image)
         height, width = image.shape[:2]
-        scale = 16 / max(height, width)
-        figure = Figure((max(width * scale, 1), max(height * scale, 1)))
+        side = max(height, width)
+        scale = INCHES / side
+        figure = Figure((max(width * scale, 1), max(height * scale, 1)),
+                        dpi=max(side, LEAST_SIDE) / INCHES)
         FigureCanvasAgg(figure)
         axes = figure.add_axes([0, 0, 1, 1])
         axes.set_axis_off()

@@ -1,5 +1,7 @@
 """How every command ends when something is wrong."""
 
+import warnings
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -18,6 +20,15 @@ def test_errors_are_said_without_numbers(error, said):
     with pytest.raises(click.ClickException) as found, clear_errors():
         raise error
     assert found.value.format_message() == said
+
+
+def test_a_warning_is_one_line(capsys):
+    earlier = warnings.showwarning
+    with warnings.catch_warnings(), clear_errors():
+        warnings.simplefilter("always")
+        warnings.warn("images[0] holds values up to 65535", stacklevel=1)
+    assert capsys.readouterr().err == "Warning: images[0] holds values up to 65535\n"
+    assert warnings.showwarning is earlier
 
 
 def test_ctrl_c_before_a_command_has_begun(monkeypatch):

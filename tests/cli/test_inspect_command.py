@@ -212,6 +212,18 @@ def test_the_default_folder_has_name_and_time(tmp_path, monkeypatch):
     assert re.fullmatch(r"inspect_labels_\d{8}T\d{6}", folder.name)
 
 
+def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.Path, "write_bytes", full)
+    album = files.Album()
+    album.files["a.jpg"] = b"a"
+    with pytest.raises(OSError, match="cannot write .*out: No space left"):
+        files.write_page(tmp_path / "out", "", album)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_half_written_stays(tmp_path, monkeypatch):
     labels = coco_set(tmp_path / "data")
     real = Path.write_bytes

@@ -89,6 +89,29 @@ def test_a_folder_without_permission(tmp_path):
         evaluating.new_folder(tmp_path / "new", "demo")
 
 
+def test_all_of_it_is_written_or_nothing(tmp_path):
+    class Full:
+        """An evaluation whose report meets a full disk."""
+
+        iou_types = ("bbox", "segm")
+
+        def save_detections(self, path, kind):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("[]")
+
+        def save_json(self, path):
+            path.write_text("{}")
+
+        def save_html(self, path, dataset):
+            raise OSError(28, "No space left on device", str(path))
+
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "empty"):
+        with pytest.raises(OSError, match=r"report\.html"):
+            evaluating.save_all(Full(), folder, None)
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+
 def test_nothing_heavy_is_imported():
     code = ("import sys, mrcnn.commands.evaluating, mrcnn.engine.evaluating, mrcnn.reports.page\n"
             "import mrcnn.evaluation.evaluator\n"

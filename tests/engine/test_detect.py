@@ -505,6 +505,16 @@ def test_a_training_graph_without_the_losses_is_refused(tmp_path):
         Mine("training", DetectConfig(), tmp_path)
 
 
+def test_more_than_8_bits_are_a_warning_where_the_model_knows_8(model, monkeypatch):
+    wide = IMAGES[0].astype(np.uint16) * 257
+    with pytest.warns(UserWarning, match=r"images\[1\] holds values up to 65\d\d\d.*by 257"):
+        model.detect([IMAGES[0], wide])
+    monkeypatch.setattr(model.config, "MEAN_PIXEL", np.full(3, 30_000.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.detect([wide])
+
+
 def test_floats_in_0_to_1_are_a_warning(model):
     image = IMAGES[0].astype(np.float32)
     with pytest.warns(UserWarning, match=r"images\[1\] holds floats of at most 1.*0..255"):

@@ -126,6 +126,9 @@ def test_what_cannot_be_evaluated():
     model.mode = "inference"
     with pytest.raises(ValueError, match=r"call prepare\(\)"):
         evaluate(model, ShapesDataset())
+    for wrong, said in ((None, "received NoneType"), ("photos", "received str 'photos'")):
+        with pytest.raises(TypeError, match=f"expected a Dataset, {said}"):
+            MeanAveragePrecision(wrong)
     with pytest.raises(ValueError, match="limit: expected .* received -1"):
         evaluate(model, dataset, limit=-1)
 

@@ -183,6 +183,9 @@ def test_what_is_no_tensor_is_named(model, dataset):
         model.run_graph(image, [("gone", model.ancestor(None, "something/else:0"))])
     with pytest.raises(TypeError, match="'roi': expected a tensor of the graph.*received str"):
         model.run_graph(image, [("roi", "ROI")])
+    roi = model.keras_model.get_layer("ROI").output
+    with pytest.raises(TypeError, match=r"expected a list of images.*pass \[image\]"):
+        model.run_graph(image[0], [("roi", roi)])
 
 
 def test_tf_identity_says_why_it_cannot_work(model):

@@ -334,6 +334,7 @@ IMAGE = scene(SHAPE)
     (IMAGE, {"overlap": 1}, ValueError, "overlap = 1: expected a number of at least 0"),
     (IMAGE, {"overlap": -0.1}, ValueError, "overlap"),
     (IMAGE, {"merge": 0}, ValueError, "merge = 0: expected a number above 0"),
+    (IMAGE, {"merge": "nms"}, ValueError, "merge = 'nms': expected a number above 0"),
 ], ids=lambda value: "" if hasattr(value, "shape") else None)
 def test_bad_input_is_named(image, options, error, message):
     with pytest.raises(error, match=message):

@@ -238,6 +238,15 @@ def test_a_picture_of_the_shape_of_the_image(form, tmp_path, ending):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize(("side", "expected"), [(110, 1000), (1300, 1300)])
+def test_a_picture_is_as_large_as_the_image_or_legible(tmp_path, side, expected):
+    empty = {"rois": np.zeros((0, 4), np.int32), "class_ids": np.zeros(0, np.int32),
+             "scores": np.zeros(0, np.float32), "masks": np.zeros((side // 2, side, 0), bool)}
+    Result(empty).save(tmp_path / "a.png", np.full((side // 2, side, 3), 90, np.uint8))
+    width, height = Image.open(tmp_path / "a.png").size
+    assert abs(width - expected) <= 1 and abs(height - expected / 2) <= 1
+
+
 def test_show_uses_the_kept_image_and_takes_options():
     figure = made(image=IMAGE).show(title="my cats", show_bbox=False)
     assert figure.axes[0].get_title() == "my cats"

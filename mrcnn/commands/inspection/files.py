@@ -8,7 +8,7 @@ from pathlib import Path
 from mrcnn._atomic import atomic_path
 from mrcnn.commands.inspection.page import JPEG, PNG, address_of
 from mrcnn.commands.training.data_defaults import run_name
-from mrcnn.media.names import make_writable
+from mrcnn.media.names import make_writable, naming
 
 INDEX, PICTURES = "index.html", "pictures"
 
@@ -60,6 +60,9 @@ def write_page(output, text, album):
 
     Returns:
         Path of the page.
+
+    Raises:
+        OSError: it cannot be written; the message names it, and nothing of it is left.
     """
     if output.suffix.lower() == ".html":
         with atomic_path(output) as unfinished:
@@ -68,13 +71,14 @@ def write_page(output, text, album):
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
-        (unfinished / PICTURES).mkdir(parents=True)
-        for name, content in album.files.items():
-            (unfinished / PICTURES / name).write_bytes(content)
-        (unfinished / INDEX).write_text(text, encoding="utf-8")
-        if output.exists():
-            output.rmdir()  # it was empty
-        os.replace(unfinished, output)
+        with naming(output):
+            (unfinished / PICTURES).mkdir(parents=True)
+            for name, content in album.files.items():
+                (unfinished / PICTURES / name).write_bytes(content)
+            (unfinished / INDEX).write_text(text, encoding="utf-8")
+            if output.exists():
+                output.rmdir()  # it was empty
+            os.replace(unfinished, output)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return output / INDEX
