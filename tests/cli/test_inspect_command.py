@@ -18,6 +18,7 @@ from PIL import Image
 from mrcnn import load_dataset
 from mrcnn.cli import main
 from mrcnn.commands.inspection import drawing as inspecting
+from mrcnn.commands.inspection import files
 from mrcnn.commands.inspection import panels as inspect_panels
 from mrcnn.config import Config
 

@@ -128,7 +128,7 @@ def test_what_cannot_be_evaluated():
         evaluate(model, ShapesDataset())
     for wrong, said in ((None, "received NoneType"), ("photos", "received str 'photos'")):
         with pytest.raises(TypeError, match=f"expected a Dataset, {said}"):
-            MeanAveragePrecision(wrong)
+            evaluate(model, wrong)
     with pytest.raises(ValueError, match="limit: expected .* received -1"):
         evaluate(model, dataset, limit=-1)
 
