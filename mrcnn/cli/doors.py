@@ -13,8 +13,9 @@ STOPPED = 130  # what a shell expects after Ctrl-C
 def clear_errors():
     """Turns what bad input raises into `Error: <message>` and exit code 1, Ctrl-C into 130.
 
-    A mistake on the command line itself is a click.UsageError, with exit code 2. Anything else
-    is a fault of this library and keeps its traceback. Warnings are shown as one line each.
+    A mistake on the command line itself is a click.UsageError, with exit code 2; so is an output
+    that is there already. Anything else is a fault of this library and keeps its traceback.
+    Warnings are shown as one line each.
     """
     earlier, warnings.showwarning = warnings.showwarning, _show_warning
     try:
@@ -22,6 +23,8 @@ def clear_errors():
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
+    except FileExistsError as error:
+        raise click.UsageError(_said(error)) from error
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
         raise click.ClickException(_said(error)) from error
     finally:

@@ -66,12 +66,9 @@ def evaluate(model, data, config, assignments, limit, confidence, iou, ap_at, ou
     with clear_errors():
         from mrcnn.commands.evaluating import evaluate_checkpoint
 
-        try:
-            found, folder = evaluate_checkpoint(
-                model, data_source(data, **source), output, config, assignments, limit,
-                confidence, iou, ap_at)
-        except FileExistsError as error:
-            raise click.UsageError(str(error)) from error
+        found, folder = evaluate_checkpoint(
+            model, data_source(data, **source), output, config, assignments, limit, confidence,
+            iou, ap_at)
         _show(found)
         click.echo(f"\nReport: {folder / 'report.html'}")
 

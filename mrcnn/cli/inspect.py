@@ -51,10 +51,7 @@ def inspect(data, count, names, seed, augment, model, config, assignments, outpu
         from mrcnn.commands.inspection.files import free_output
         from mrcnn.data.check.progress import progress_bar
 
-        try:
-            output = free_output(data, output)
-        except FileExistsError as error:
-            raise click.UsageError(str(error)) from error
+        output = free_output(data, output)
         options = InspectOptions(data_source(data, **source), output, count, names, seed, augment,
                                  config, assignments, model)
         with progress_bar("reading objects") as progress:

@@ -133,7 +133,7 @@ def test_mistakes_are_found_before_a_model_is_opened(models):
             (1, "0 is the background", ("in", "--classes", "0")), (1, "expected names", (
                 "in", "--classes", ",")), (2, "nan is no number", ("in", "--fps", "nan")),
             (2, "nan is no number", ("in", "--confidence", "nan")),
-            (1, "holds files already", ("in", "-o", "in")), (1, "save:", ("in", "--save", "gif")),
+            (2, "holds files already", ("in", "-o", "in")), (1, "save:", ("in", "--save", "gif")),
             (1, "nothing to save", ("in", "--no-pictures", "--save", "pictures")),
             (1, "no frame", ("v.mp4", "--start", "9f")), (1, "'soon'", ("v.mp4", "--end", "soon")),
             (1, "cannot write to", ("in", "-o", "text.jpg/out")),

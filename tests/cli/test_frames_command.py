@@ -46,7 +46,7 @@ def test_mistakes(tmp_path):
             (2, "--fps", ("assemble", tmp_path, "-o", tmp_path / "w.mp4", "--fps", 0)),
             (2, "nan is no number", ("assemble", tmp_path, "-o", tmp_path / "w.mp4", "--fps",
                                      "nan")),
-            (1, "empty.mp4 is a folder", ("assemble", tmp_path / "empty.mp4", "-o",
+            (2, "empty.mp4 is a folder", ("assemble", tmp_path / "empty.mp4", "-o",
                                           tmp_path / "empty.mp4", "--overwrite")),
             (1, "v.mp4: it has no sound", ("assemble", tmp_path / "empty", "-o",
                                            tmp_path / "w.mp4", "--audio", path)),

@@ -248,7 +248,7 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
     (("data", "--subset", "val"), 1, "val"),
     (("data", "--model", "data"), 1, "no checkpoint in this folder"),
     (("data", "--count", "0"), 2, "--count"),
-    (("data", "--output", "data/labels.json/x"), 1, "data/labels.json"),
+    (("data", "--output", "data/labels.json/x"), 2, "data/labels.json"),
 ])
 def test_mistakes_are_refused_at_the_door(tmp_path, monkeypatch, arguments, code, message):
     coco_set(tmp_path / "data")
