@@ -95,13 +95,17 @@ def chosen_images(dataset, limit=None, image_ids=None):
     """Ids of the images of a dataset to evaluate, list of int: `image_ids`, or the first `limit`.
 
     Raises:
-        TypeError, ValueError: no prepared dataset, or a negative limit.
+        TypeError, ValueError: no prepared dataset, a negative limit, or an id it has not.
     """
     _check_prepared(dataset)
     if limit is not None and limit < 0:
         raise ValueError(f"limit: expected a number of images from 0 (all), received {limit}")
     ids = dataset.image_ids if image_ids is None else image_ids
-    return [int(image_id) for image_id in ids[: limit or None]]
+    ids, count = [int(image_id) for image_id in ids[: limit or None]], len(dataset.image_info)
+    unknown = [image_id for image_id in ids if not 0 <= image_id < count]
+    if unknown:
+        raise ValueError(f"image_ids: expected numbers below {count}, received {unknown[0]}")
+    return ids
 
 
 def results_of(model, dataset, ids, progress=None, **options):

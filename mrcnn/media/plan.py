@@ -57,6 +57,7 @@ class Plan:
                 parse_moment(moment)
         inputs = find_inputs(names, recursive, self.output)
         self._check_in_place(inputs)
+        _check_moving(inputs, start=start, end=end, every=every if every > 1 else None, rate=rate)
         self.skipped = []
         folders = [str(path.resolve().parent) for path in inputs.images]
         self.root = Path(os.path.commonpath(folders)) if _one_drive(folders) else None
@@ -125,6 +126,13 @@ class Plan:
         if moving and self.channels not in (1, 3):
             raise ValueError(f"{moving[0].path}: videos have 3 channels, the model takes "
                              f"{self.channels} (IMAGE_CHANNEL_COUNT)")
+
+
+def _check_moving(inputs, **options):
+    """ValueError for an option of videos where all inputs are pictures."""
+    given = [name for name, value in options.items() if value is not None]
+    if given and not (inputs.videos or inputs.cameras):
+        raise ValueError(f"{given[0]}: for videos, but all inputs are pictures")
 
 
 def _one_drive(folders):

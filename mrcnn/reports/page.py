@@ -44,7 +44,12 @@ def save_report(evaluation, path, dataset=None, overwrite=False, worst=12, best=
 
     Raises:
         FileExistsError: the file is there and `overwrite` is False.
+        ValueError: the dataset has fewer images than were evaluated, so it is another one.
     """
+    last = max((record.image_id for record in evaluation.records), default=-1)
+    if dataset is not None and last >= len(dataset.image_info):
+        raise ValueError(f"dataset: expected the one that was evaluated, which has an image "
+                         f"{last}; this one has {len(dataset.image_info)}")
     with new_file(path, overwrite) as file:
         file.write(page_of(evaluation, dataset, worst, best))
 

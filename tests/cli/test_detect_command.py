@@ -136,6 +136,8 @@ def test_mistakes_are_found_before_a_model_is_opened(models):
             (2, "holds files already", ("in", "-o", "in")), (1, "save:", ("in", "--save", "gif")),
             (1, "nothing to save", ("in", "--no-pictures", "--save", "pictures")),
             (1, "no frame", ("v.mp4", "--start", "9f")), (1, "'soon'", ("v.mp4", "--end", "soon")),
+            (1, "start: for videos", ("in", "--start", 3)), (1, "rate: for videos", (
+                "in", "--fps", 3)),
             (1, "cannot write to", ("in", "-o", "text.jpg/out")),
             (1, "IMAGES_PER_GPUS", ("in", "--set", "IMAGES_PER_GPUS=1")),
             (2, "--splash", ("in", "--splash", "--no-pictures")), (2, "--every", (

@@ -129,6 +129,8 @@ def test_what_cannot_be_evaluated():
     for wrong, said in ((None, "received NoneType"), ("photos", "received str 'photos'")):
         with pytest.raises(TypeError, match=f"expected a Dataset, {said}"):
             evaluate(model, wrong)
+    with pytest.raises(ValueError, match="image_ids: expected numbers below 2, received 77"):
+        evaluate(model, dataset, image_ids=[1, 77])
     with pytest.raises(ValueError, match="limit: expected .* received -1"):
         evaluate(model, dataset, limit=-1)
 

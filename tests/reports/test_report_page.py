@@ -191,6 +191,15 @@ def test_a_report_is_not_overwritten(tmp_path):
     assert path.read_text(encoding="utf-8") == before
 
 
+def test_another_dataset_is_refused(tmp_path):
+    pairs = pairs_of(2)
+    other = Plain(pairs)
+    other.add_image("one", 0, None)
+    with pytest.raises(ValueError, match="which has an image 1; this one has 1"):
+        save_report(measured(pairs), tmp_path / "report.html", other)
+    assert not any(tmp_path.iterdir())
+
+
 # --- pictures ---------------------------------------------------------------------------------
 
 
