@@ -4,6 +4,8 @@
     summary = carry_out(plan, detect, class_names)    # the work
 """
 
+import signal
+import threading
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -43,8 +45,9 @@ def carry_out(plan, detect, class_names, draw=None, batch=1, progress=None, repo
     """Detects in all inputs of a plan and writes what is to be saved.
 
     Pictures are decoded, detected in, and drawn at the same time; memory does not grow with
-    their number. Ctrl-C ends a camera as it should; it breaks off anything else: a video and the
-    COCO file then keep what is done, under names with `.partial`.
+    their number. Ctrl-C ends a camera as it should; it breaks off anything else, between two
+    pictures: a video and the COCO file then keep what is done, under names with `.partial`. A
+    second one ends at once.
 
     Args:
         plan: Plan.
@@ -64,9 +67,12 @@ def carry_out(plan, detect, class_names, draw=None, batch=1, progress=None, repo
         OSError: a file cannot be written, for a full disk say; the message names it.
         whatever `detect` and `draw` raise.
     """
-    run = _Run(plan, detect, class_names, draw if "pictures" in plan.save else None, progress)
+    draw = draw if "pictures" in plan.save else None
+    ctrl_c = _CtrlC()
+    run = _Run(plan, detect, class_names, draw, progress, ctrl_c)
     try:
-        return run.all(batch)
+        with ctrl_c:
+            return run.all(batch)
     except KeyboardInterrupt:
         for path in run.partial():
             report(f"Kept what was done: {path}")
@@ -75,11 +81,41 @@ def carry_out(plan, detect, class_names, draw=None, batch=1, progress=None, repo
         plan.clear()
 
 
+class _CtrlC:
+    """Notes the first Ctrl-C for `check`; an exception in the middle of anything can be lost.
+
+    Only in the main thread, which gets the signals.
+    """
+
+    def __init__(self):
+        self.presses, self._before = 0, None
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_):
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, number, frame):
+        self.presses += 1
+        if self.presses > 1:
+            raise KeyboardInterrupt
+
+    def check(self):
+        """Raises KeyboardInterrupt if Ctrl-C came."""
+        if self.presses:
+            raise KeyboardInterrupt
+
+
 class _Run:
     """One run of a plan."""
 
-    def __init__(self, plan, detect, class_names, draw, progress):
+    def __init__(self, plan, detect, class_names, draw, progress, ctrl_c):
         self.plan, self.detect, self.draw, self.progress = plan, detect, draw, progress
+        self.ctrl_c = ctrl_c
         self.class_names, self.summary = class_names, Summary(skipped=plan.skipped)
         self.targets, self.sinks = [], plan.sinks()
 
@@ -167,9 +203,11 @@ class _Run:
                     done += 1
                     if self.progress is not None:
                         self.progress(done, frames.count, text)
+                    self.ctrl_c.check()
             except KeyboardInterrupt:
                 if not is_live:
                     raise
+                self.ctrl_c.presses = 0
         return done
 
 

@@ -37,6 +37,12 @@ class FileDataset(Dataset):
         return rectangles((height, width), [(2, 3, height - 4, width - 5)]), np.array([1])
 
 
+@pytest.fixture(autouse=True)
+def no_other_caches(monkeypatch):
+    """Caches of one size are shared in a process, also with tests that ran before."""
+    monkeypatch.setattr(image_cache, "_shared", type(image_cache._shared)())
+
+
 @pytest.fixture(params=["memory", "folder"])
 def folder(request, tmp_path):
     return None if request.param == "memory" else str(tmp_path / "kept" / "here")
