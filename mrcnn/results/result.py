@@ -241,7 +241,9 @@ class Result(dict):
         if ending == ".json":
             labelme.write_json(path, self.to_coco(image_id), overwrite)
         else:
-            _save_figure(self._figure(image), path)
+            figure = self._figure(image)
+            with atomic_path(path, keep_ending=True) as temporary:
+                figure.savefig(temporary)
 
     def _figure(self, image):
         """The picture as a figure of its own, which no window shows."""
@@ -268,11 +270,6 @@ class Result(dict):
             raise ValueError(f"image: expected the size {self.image_shape} of the result, "
                              f"received shape {tuple(image.shape)}")
         return image
-
-
-def _save_figure(figure, path):
-    with atomic_path(path, keep_ending=True) as temporary:
-        figure.savefig(temporary)
 
 
 def _size_of(masks, image):
