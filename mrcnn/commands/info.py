@@ -26,11 +26,11 @@ MATRIX = {
     "opencv-python-headless": ("any that NumPy 2 allows", "5.0"),
     "pycocotools": ("any that NumPy 2 allows", "2.0.11"),
     "matplotlib": ("any that NumPy 2 allows", "3.11"),
+    "av": ("any", "18.1"),
+    "jinja2": ("any", "3.1"),
 }
 # Package -> (its module, what it is for).
 EXTRAS = {
-    "av": ("av", "videos and cameras"),
-    "jinja2": ("jinja2", "HTML reports"),
     "albumentations": ("albumentations", "its transforms as augmentation"),
     "imgaug": ("imgaug", "its augmenters; without it a stand-in has the usual ones"),
     "tensorboard": ("tensorboard", "curves of a training in a browser"),

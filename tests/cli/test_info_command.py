@@ -106,7 +106,7 @@ def test_the_matrix_is_that_of_the_readme():
     text = README.read_text(encoding="utf-8")
     table = text[text.index("| | needed | tested with |"):].split("\n\n")[0]
     for name, (needed, tested) in info.MATRIX.items():
-        word = {"opencv-python-headless": "OpenCV", "h5py": "h5py"}.get(name, name).lower()
+        word = {"opencv-python-headless": "OpenCV", "av": "PyAV"}.get(name, name).lower()
         [row] = [line for line in table.splitlines() if word in line.lower().split("|")[1]]
         assert needed in row and tested in row, name
 
