@@ -99,7 +99,7 @@ def test_the_installation():
     facts = json.loads(run("info", "--json")[1])
     assert facts["problem"] is None and facts["cores"] >= 1
     assert len(facts["gpus"]) == len(tf.config.list_physical_devices("GPU"))
-    assert facts["extras"]["jinja2"]["installed"]
+    assert facts["versions"]["av"]["installed"] and facts["versions"]["jinja2"]["installed"]
 
 
 def test_the_matrix_is_that_of_the_readme():
