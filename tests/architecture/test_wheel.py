@@ -53,7 +53,8 @@ def names_in(wheel):
 
 
 def test_every_module_is_in_the_wheel(wheel):
-    wanted = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mrcnn").rglob("*.py")}
+    wanted = {path.relative_to(ROOT).as_posix() for kind in ("*.py", "*.html")
+              for path in (ROOT / "mrcnn").rglob(kind)}
     assert wanted - names_in(wheel) == set()
     assert {"mrcnn/py.typed", "mrcnn_imgaug.pth", "mrcnn_imgaug_hook.py"} <= names_in(wheel)
 
