@@ -16,6 +16,7 @@ RESIZE_MODES = ("square", "pad64", "crop", "none")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("cosine",)
 FAULTY_IMAGES = ("refuse", "skip", "use")
+PRECISIONS = ("float32", "bfloat16", "float16")
 LOSS_NAMES = (
     "rpn_class_loss",
     "rpn_bbox_loss",
@@ -218,7 +219,8 @@ CHECKS = {
          "RPN_ANCHOR_STRIDE", "RPN_TRAIN_ANCHORS_PER_IMAGE", "PRE_NMS_LIMIT",
          "POST_NMS_ROIS_TRAINING", "POST_NMS_ROIS_INFERENCE", "IMAGE_CHANNEL_COUNT",
          "IMAGE_MAX_DIM", "TRAIN_ROIS_PER_IMAGE", "POOL_SIZE", "MASK_POOL_SIZE",
-         "MAX_GT_INSTANCES", "DETECTION_MAX_INSTANCES", "BATCH_SIZE", "IMAGE_META_SIZE"),
+         "MAX_GT_INSTANCES", "DETECTION_MAX_INSTANCES", "BATCH_SIZE", "IMAGE_META_SIZE",
+         "GRADIENT_ACCUMULATION"),
         integer(1),
     ),
     "BACKBONE_WIDTH": integer(16),
@@ -236,13 +238,15 @@ CHECKS = {
     "IMAGE_MIN_SCALE": real(0, optional=True),
     "DETECTION_NMS_ACROSS_CLASSES": real(0, 1, optional=True),
     "GRADIENT_CLIP_NORM": real(0, above=True, optional=True),
-    **dict.fromkeys(("USE_MINI_MASK", "USE_RPN_ROIS", "TRAIN_ON_EMPTY", "GROUP_BY_ASPECT"),
+    **dict.fromkeys(("USE_MINI_MASK", "USE_RPN_ROIS", "TRAIN_ON_EMPTY", "GROUP_BY_ASPECT",
+                     "REMATERIALIZE"),
                     flag(True, False)),
     "TRAIN_BN": flag(True, False, None),
     "BACKBONE": choice(BACKBONES, function=True),
     "IMAGE_RESIZE_MODE": choice(RESIZE_MODES),
     "OPTIMIZER": choice(OPTIMIZERS, function=True),
     "FAULTY_IMAGES": choice(FAULTY_IMAGES),
+    "PRECISION": choice(PRECISIONS),
     "LR_SCHEDULE": choice(SCHEDULES, function=True, optional=True),
     "COMPUTE_BACKBONE_SHAPE": function_or_none,
     "BACKBONE_PREPROCESSING": function_or_none,

@@ -80,8 +80,7 @@ class Config:
     # --- the run ---------------------------------------------------------------------------
     # Names the log folder and the checkpoint files, so that runs do not mix.
     NAME = None
-    # Only a factor of BATCH_SIZE today, and the whole batch goes to one device: training on
-    # several comes later.
+    # Devices that share each step, every one with a copy of the model and IMAGES_PER_GPU images.
     GPU_COUNT = 1
     # Images of a step, times GPU_COUNT. Memory sets the bound; start low at 1024 px and go up.
     IMAGES_PER_GPU = 2
@@ -234,6 +233,16 @@ class Config:
     WARMUP_STEPS = 0
     # Checkpoints kept on disk: 0 keeps all, N keeps the best and the last N.
     CHECKPOINT_KEEP = 0
+    # What the network computes in: "bfloat16" is faster and smaller where the processor or GPU has
+    # it, "float16" (with loss scaling in training) on older GPUs. Weights stay float32, and so do
+    # boxes, scores and losses.
+    PRECISION = "float32"
+    # Steps whose gradients are averaged before the weights move: the effect of a larger batch on
+    # a card that has no room for one.
+    GRADIENT_ACCUMULATION = 1
+    # Compute the backbone's features again in the backward pass in place of keeping them: less
+    # memory, about a third more time.
+    REMATERIALIZE = False
     # Channels inside the proposal network and inside the mask head. Fewer make small models
     # for small images; released weights need these defaults.
     RPN_CONV_CHANNELS = 512

@@ -246,12 +246,12 @@ class CompiledNetwork:
         wanted = np.full(self.class_count, classes is None)
         wanted[list(classes or ())] = True
         arrays = [np.asarray(x, np.float32) for x in (*inputs, thresholds)]
-        return [np.asarray(out) for out in function(*arrays, wanted)]
+        return function(*arrays, wanted)
 
     @property
     def traces(self):
         """How often the current function has been traced: 1 whatever the images' sizes."""
-        return self._function.experimental_get_tracing_count()
+        return self._function.traces
 
     def up_to_date(self, config):
         """The compiled function, once the graph has taken over the config's detection knobs."""

@@ -8,7 +8,6 @@ import difflib
 import warnings
 
 import keras
-import numpy as np
 from keras import ops
 
 from mrcnn import kernels
@@ -94,13 +93,7 @@ def run_graph(keras_model, inputs, outputs):
     outputs = collections.OrderedDict(outputs)
     _check(keras_model, inputs, outputs)
     graph = keras.Model(keras_model.inputs, dict(outputs))
-    arrays = [
-        ops.convert_to_tensor(array, dtype=tensor.dtype)
-        for array, tensor in zip(inputs, keras_model.inputs, strict=True)
-    ]
-    # The concrete function: TensorFlow warns of many `tf.function`s that are called once each.
-    values = kernels.compile_forward(graph).get_concrete_function()(*arrays)
-    values = keras.tree.map_structure(np.asarray, values)
+    values = kernels.run_once(graph, inputs)
     answers = collections.OrderedDict((name, values[name]) for name in outputs)
     for name, value in answers.items():
         for part in keras.tree.flatten(value):

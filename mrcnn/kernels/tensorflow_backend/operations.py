@@ -1,31 +1,13 @@
-"""TensorFlow kernels. Shapes: B images, R rois, N boxes, K kept boxes, C channels."""
+"""Cropping and suppression with TensorFlow's own operations.
 
-import contextlib
+Shapes: B images, R rois, N boxes, K kept boxes, C channels.
+"""
 
 import tensorflow as tf
 
 # A box edge at exactly 1.0 can be rounded past the last pixel, where crop_and_resize
 # writes zeros. Staying this far inside the border avoids it (DEPARTURES.md).
 BORDER_MARGIN = 1e-6
-
-
-def prepare_devices() -> None:
-    """Let GPU memory grow on demand instead of being taken whole at the first operation."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        try:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:  # the GPU was already in use: its setting stands
-            pass
-
-
-def repeat_exactly() -> None:
-    """Let operations add in a fixed order, so that a seeded run repeats to the last bit.
-
-    For the whole process. On a GPU nothing is changed: the gradient of crop_and_resize has no
-    deterministic kernel there and would raise, so runs repeat up to rounding.
-    """
-    if not tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.enable_op_determinism()
 
 
 def crop_and_resize(images, boxes, box_indices, crop_shape):
@@ -107,29 +89,3 @@ def non_max_suppression(boxes, scores, limit, iou_threshold):
     signature = (tf.TensorSpec([limit], tf.int32), tf.TensorSpec([], tf.int32))
     indices, count = tf.map_fn(one_image, (boxes, scores), fn_output_signature=signature)
     return indices, tf.range(limit)[tf.newaxis] < count[:, tf.newaxis]
-
-
-def compile_forward(model, more=(), around=None):
-    """One compiled forward pass of a functional model, for inputs of any size.
-
-    The function is traced once, with every size unknown that the model's inputs leave
-    open, so images of many sizes neither retrace nor grow memory.
-
-    Args:
-        model: functional keras.Model with a list of inputs.
-        more: (shape, dtype name) of further arguments, after the model's inputs.
-        around: function of those arguments to a context manager, in which the model is called.
-
-    Returns:
-        Function of the model's inputs (float32 arrays) and `more` to the list of its outputs.
-    """
-    signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
-    signature += [tf.TensorSpec(shape, dtype) for shape, dtype in more]
-    count = len(model.inputs)
-
-    @tf.function(input_signature=signature, jit_compile=False)
-    def forward(*inputs):
-        with around(*inputs[count:]) if around else contextlib.nullcontext():
-            return model(list(inputs[:count]), training=False)
-
-    return forward
