@@ -54,6 +54,12 @@ def atomic_path(path: str | os.PathLike, keep_ending: bool = False) -> Iterator[
         temp.unlink(missing_ok=True)
 
 
+def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
+    """FileExistsError where something is at `path` that may not be overwritten."""
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(f"{path} exists; overwrite=True replaces it")
+
+
 def _temp_name(name: str, ending: str) -> str:
     """The hidden name, cut where it would be too long for a file system."""
     tail = f".{_host()}-{os.getpid()}.tmp{ending}"

@@ -3,6 +3,7 @@
     summary = detect_in(model, ["photos", "party.mp4"], "found")
 """
 
+from mrcnn._text import counted
 from mrcnn.media.plan import Plan
 from mrcnn.media.running import carry_out
 from mrcnn.visualize.rendering import Renderer
@@ -92,10 +93,10 @@ def wanted_classes(text, class_names):
 
 def summary_lines(summary):
     """A Summary as lines of text."""
-    looked = [f"{count} {what}{'' if count == 1 else 's'}"
+    looked = [counted(count, what)
               for count, what in ((summary.images, "picture"), (summary.frames, "frame")) if count]
     total = sum(summary.objects.values())
-    lines = [f"{total} object{'' if total == 1 else 's'} in {' and '.join(looked)}"]
+    lines = [f"{counted(total, 'object')} in {' and '.join(looked)}"]
     width = max((len(name) for name in summary.objects), default=0)
     lines += [f"  {name:{width}}  {count}" for name, count in summary.objects.most_common()]
     lines += [f"Note: {note}" for note in summary.notes]

@@ -1,13 +1,12 @@
 """Evaluation: everything that was measured, for people, for JSON and for further questions."""
 
 import json
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mrcnn._atomic import atomic_path
+from mrcnn._atomic import atomic_path, refuse_existing
 from mrcnn.evaluation import confusion, text
 from mrcnn.evaluation.coco import annotations
 
@@ -178,7 +177,6 @@ def new_file(path, overwrite):
     Raises:
         FileExistsError: it is there and `overwrite` is False.
     """
-    if os.path.exists(path) and not overwrite:
-        raise FileExistsError(f"{path} exists; overwrite=True replaces it")
+    refuse_existing(path, overwrite)
     with atomic_path(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         yield file

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mrcnn._text import counted
 from mrcnn.evaluation.coco import METRICS
 
 KINDS = {"bbox": "boxes", "segm": "masks"}
@@ -64,11 +65,6 @@ def headline(evaluation):
     return (f"{counted(len(evaluation.images), 'image')}, {counted(count['objects'], 'object')}"
             f"{crowds}; {counted(count['detections'], 'detection')} of confidence "
             f"{evaluation.confidence:g} or more{doubtful}")
-
-
-def counted(number, thing):
-    """A number with its noun: "1 image", "2 images"."""
-    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def tables_of(evaluation):

@@ -4,13 +4,13 @@
     summary = carry_out(plan, detect, class_names)    # the work
 """
 
-import signal
-import threading
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from mrcnn._ctrl_c import CtrlC
+from mrcnn._text import counted
 from mrcnn.data.dataset import DataError
 from mrcnn.media import outputs, pipeline
 from mrcnn.media.coco_file import writing_coco
@@ -68,7 +68,7 @@ def carry_out(plan, detect, class_names, draw=None, batch=1, progress=None, repo
         whatever `detect` and `draw` raise.
     """
     draw = draw if "pictures" in plan.save else None
-    ctrl_c = _CtrlC()
+    ctrl_c = CtrlC()
     run = _Run(plan, detect, class_names, draw, progress, ctrl_c)
     try:
         with ctrl_c:
@@ -79,35 +79,6 @@ def carry_out(plan, detect, class_names, draw=None, batch=1, progress=None, repo
         raise
     finally:
         plan.clear()
-
-
-class _CtrlC:
-    """Notes the first Ctrl-C for `check`; an exception in the middle of anything can be lost.
-
-    Only in the main thread, which gets the signals.
-    """
-
-    def __init__(self):
-        self.presses, self._before = 0, None
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._on_signal)
-        return self
-
-    def __exit__(self, *_):
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _on_signal(self, number, frame):
-        self.presses += 1
-        if self.presses > 1:
-            raise KeyboardInterrupt
-
-    def check(self):
-        """Raises KeyboardInterrupt if Ctrl-C came."""
-        if self.presses:
-            raise KeyboardInterrupt
 
 
 class _Run:
@@ -154,8 +125,7 @@ class _Run:
         done = self._through(self.plan.images, "pictures", sinks, batch)
         self.summary.images += done
         if self.draw and done:
-            self.summary.written.append(f"{self.plan.output}: {done} "
-                                        f"picture{'' if done == 1 else 's'}")
+            self.summary.written.append(f"{self.plan.output}: {counted(done, 'picture')}")
 
     def _video(self, reader, batch):
         offset = reader.first / reader.rate

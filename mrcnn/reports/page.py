@@ -1,6 +1,5 @@
 """save_report: an Evaluation as one HTML file that opens anywhere, prints, and needs no network."""
 
-import base64
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +106,8 @@ def _charts(evaluation):
                  "precision, recall and F1 over the confidence"),
                 (charts.score_histogram(evaluation.by_confidence),
                  "number of right and false detections by confidence")]
-    return [("data:image/svg+xml;base64," + base64.b64encode(
-        charts.as_svg(figure).encode()).decode("ascii"), what) for figure, what in figures]
+    return [(pictures.address_of(charts.as_svg(figure).encode(), "svg+xml"), what)
+            for figure, what in figures]
 
 
 def _matrix(evaluation):

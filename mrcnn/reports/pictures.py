@@ -62,7 +62,12 @@ def as_jpeg(picture, quality=85):
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return address_of(buffer.getvalue(), "jpeg")
+
+
+def address_of(content, kind):
+    """The bytes of an image file as an address that holds them; kind: "jpeg", "png", "svg+xml"."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _panel(image, objects, states, class_names):

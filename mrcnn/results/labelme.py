@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from mrcnn._atomic import atomic_path
+from mrcnn._atomic import atomic_path, refuse_existing
 
 VERSION = "5.4.1"  # of labelme, whose form of file this is
 
@@ -64,9 +64,3 @@ def write_json(path, content, overwrite=False):
     refuse_existing(path, overwrite)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-
-def refuse_existing(path, overwrite):
-    """FileExistsError where something is at `path` that may not be overwritten."""
-    if not overwrite and os.path.exists(path):
-        raise FileExistsError(f"{path} exists; overwrite=True replaces it")

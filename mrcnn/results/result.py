@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn._atomic import atomic_path
+from mrcnn._atomic import atomic_path, refuse_existing
 from mrcnn.geometry.lazy_masks import PackedMasks, WindowedMasks
 from mrcnn.results import labelme
 from mrcnn.results.outlines import polygons_of
@@ -189,7 +189,7 @@ class Result(dict):
             FileExistsError: `path` exists, and `overwrite` is False.
         """
         if path is not None:
-            labelme.refuse_existing(path, overwrite)
+            refuse_existing(path, overwrite)
         content = labelme.document(self.to_polygons(tolerance), self.labels, self["scores"],
                                    self.image_shape, labelme.image_path_for(path, image_path))
         if path is not None:
@@ -237,7 +237,7 @@ class Result(dict):
         if ending != ".json" and ending not in PICTURES:
             raise ValueError(f"{os.fspath(path)}: expected a name in .json, "
                              f"{', '.join(PICTURES)}, received {ending or 'no ending'}")
-        labelme.refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite)
         if ending == ".json":
             labelme.write_json(path, self.to_coco(image_id), overwrite)
         else:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "mrcnn"
 # Tiers, lowest first. Neighbours in one tier do not know each other, except plain files, where
 # a later one may import an earlier one.
 ROOT = [
-    ["_versions", "_atomic", "_config_json", "_config_checks", "config"],
+    ["_versions", "_text", "_ctrl_c", "_atomic", "_config_json", "_config_checks", "config"],
     ["geometry"],
     ["data", "evaluation", "kernels"],
     ["visualize", "layers"],
@@ -61,7 +61,7 @@ ORDER = {
                   "figure", "instances", "comparison", "proposals", "charts"],
     "layers": ["tensor_boxes", "slices", "batch_norm", "time_distributed", "anchors", "proposal",
                "roi_align", "mask_targets", "detection_target", "detection"],
-    "nets": ["resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
+    "nets": ["precision", "resnet", "backbones", "fpn", "rpn", "heads", "losses", "training_model",
              "assembly"],
     "commands": ["coco_names", "quiet", "machine", "settings", "opening", "reading", "pace",
                  "samples", "training", "inspection", "evaluating", "detecting", "demo", "info"],

@@ -1,6 +1,5 @@
 """The page of `mrcnn inspect`: HTML that needs no other file, and the chart on it."""
 
-import base64
 import io
 
 import numpy as np
@@ -98,11 +97,6 @@ def encoded(picture, kind=JPEG):
     options = {"quality": 88} if kind == JPEG else {"optimize": True}
     Image.fromarray(picture).save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def address_of(content, kind=JPEG):
-    """Bytes of an image file as an address that holds them."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def size_chart(sides, scales):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mrcnn._text import counted
 from mrcnn.data.anchoring import config_anchors
 from mrcnn.data.ground_truth import load_image_gt
 from mrcnn.data.targets import build_rpn_targets
@@ -95,7 +96,7 @@ def anchor_panel(dataset, image_id, config, rng):
     best, owners = overlaps.max(axis=0), overlaps.argmax(axis=1)
     shown = np.unique(np.linspace(0, len(chosen) - 1, min(MOST_ANCHORS, len(chosen))).astype(int))
     caption = (f"{len(chosen)} positive anchors (dashed) and the boxes they are to become: "
-               f"{int((best >= 0.7).sum())} of {_counted(len(objects), 'object')} have one with "
+               f"{int((best >= 0.7).sum())} of {counted(len(objects), 'object')} have one with "
                f"an IoU of 0.7, {int((best >= 0.5).sum())} of 0.5; one colour an object")
     palette = random_colors(len(objects))
     return Panel(_drawn_anchors(image, chosen[shown], refined[shown],
@@ -152,9 +153,5 @@ def _cell(mask):
 
 def _objects(class_ids):
     crowds = int((np.asarray(class_ids) < 0).sum())
-    text = _counted(len(class_ids) - crowds, "object")
-    return f"{text}, {_counted(crowds, 'crowd')}" if crowds else text
-
-
-def _counted(number, thing):
-    return f"{number} {thing}" + ("" if number == 1 else "s")
+    text = counted(len(class_ids) - crowds, "object")
+    return f"{text}, {counted(crowds, 'crowd')}" if crowds else text

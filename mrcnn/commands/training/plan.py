@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mrcnn import _config_checks as checks
+from mrcnn._text import counted
 from mrcnn.commands.machine import has_gpu
 from mrcnn.commands.opening import Description, check_classes, checkpoint_of, describe
 from mrcnn.commands.samples.sample import stages_up_to
@@ -15,7 +16,6 @@ from mrcnn.commands.training.options import TrainConfig, TrainOptions
 from mrcnn.commands.training.run_files import CONFIG, read_run
 from mrcnn.commands.training.starting_weights import Start, find_weights, is_download
 from mrcnn.config import Config
-from mrcnn.data.check.report import counted
 from mrcnn.data.dataset import DataError
 from mrcnn.engine.checkpoint_files import check_writable, find_checkpoints
 from mrcnn.engine.faulty_images import admit

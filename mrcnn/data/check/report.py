@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mrcnn._text import counted
 from mrcnn.data.findings import ERRORS, WARNINGS, Finding
 
 SHOWN = 5  # findings of one kind that the text lists
@@ -132,11 +133,6 @@ class Report:
         return [f"{kind} ({count}): " + printable(": ".join(
                     filter(None, (first[kind].region, first[kind].message))))
                 + (" ..." if count > 1 else "") for kind, count in found.items()]
-
-
-def counted(number, thing):
-    """'1 image', '2 images'."""
-    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def printable(text):

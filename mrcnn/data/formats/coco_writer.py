@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn._atomic import atomic_path
+from mrcnn._atomic import atomic_path, refuse_existing
 from mrcnn.data.dataset import DataError, image_label
 from mrcnn.data.formats import coco_checks
 from mrcnn.data.formats.annotated import AnnotatedDataset
@@ -39,8 +39,7 @@ def save_coco(dataset, path, images=None, overwrite=False):
         DataError: a mask cannot be made; the message names image and object.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; overwrite=True replaces it")
+    refuse_existing(path, overwrite)
     if not hasattr(dataset, "num_classes"):
         raise ValueError("call prepare() first: the dataset has no ids yet")
     writer = _Writer(dataset, images)
