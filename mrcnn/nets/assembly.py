@@ -2,6 +2,9 @@
 
 Shapes: B images, H/W pixels, C channels or classes, A anchors, N proposals, R rois,
 D detections, G ground truth, h/w the masks' size.
+
+Trunk and heads compute in Config.PRECISION; layers with dtype=FLOAT32 handle boxes, scores and
+losses, which low precision would spoil.
 """
 
 import keras
@@ -16,6 +19,7 @@ from mrcnn.nets.backbones import build_backbone
 from mrcnn.nets.fpn import build_fpn
 from mrcnn.nets.heads import build_classifier_head, build_mask_head
 from mrcnn.nets.losses import LossLayer
+from mrcnn.nets.precision import FLOAT32, policy_of
 from mrcnn.nets.rpn import build_rpn_model, run_rpn
 from mrcnn.nets.training_model import TrainingModel
 
@@ -25,12 +29,14 @@ def build_model(mode, config):
 
     Args:
         mode: "training" or "inference".
-        config: a validated Config.
+        config: a validated Config; its PRECISION is that of the graph.
 
     Returns:
         keras.Model "mask_rcnn" with Matterport's named inputs and output order.
     """
-    return {"training": build_training_model, "inference": build_inference_model}[mode](config)
+    build = {"training": build_training_model, "inference": build_inference_model}[mode]
+    with policy_of(config):
+        return build(config)
 
 
 def build_inference_model(config):
@@ -41,10 +47,10 @@ def build_inference_model(config):
     _, rpn_class, rpn_bbox = _rpn(feature_maps, config)
     rois = _proposals(rpn_class, rpn_bbox, anchors, config.POST_NMS_ROIS_INFERENCE, config)
     _, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
-    detections = DetectionLayer(config, name="mrcnn_detection")(
+    detections = DetectionLayer(config, name="mrcnn_detection", dtype=FLOAT32)(
         [rois, mrcnn_class, mrcnn_bbox, image_meta]
     )
-    boxes = BoxesOfDetections(name="detection_boxes")(detections)
+    boxes = BoxesOfDetections(name="detection_boxes", dtype=FLOAT32)(detections)
     mrcnn_mask = _masks(boxes, feature_maps, image_meta, config)
     return keras.Model(
         [images, image_meta, anchors],
@@ -58,7 +64,7 @@ def build_training_model(config):
     images, image_meta = _image_inputs(config)
     rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks = _target_inputs(config)
     inputs = [images, image_meta, rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks]
-    gt_boxes = NormalizeBoxes(name="gt_boxes_normalized")([gt_boxes_px, images])
+    gt_boxes = NormalizeBoxes(name="gt_boxes_normalized", dtype=FLOAT32)([gt_boxes_px, images])
 
     feature_maps = _feature_maps(images, config)
     rpn_class_logits, rpn_class, rpn_bbox = _rpn(feature_maps, config)
@@ -68,6 +74,7 @@ def build_training_model(config):
         config.BACKBONE_STRIDES,
         config.RPN_ANCHOR_STRIDE,
         name="anchors",
+        dtype=FLOAT32,
     )([images, *feature_maps])
     proposals = rpn_rois = _proposals(
         rpn_class, rpn_bbox, anchors, config.POST_NMS_ROIS_TRAINING, config
@@ -75,15 +82,15 @@ def build_training_model(config):
     if not config.USE_RPN_ROIS:
         input_rois = keras.Input((config.POST_NMS_ROIS_TRAINING, 4), name="input_roi")
         inputs.append(input_rois)
-        proposals = NormalizeBoxes(name="input_roi_normalized")([input_rois, images])
-    targets = DetectionTargetLayer(config, name="proposal_targets")
+        proposals = NormalizeBoxes(name="input_roi_normalized", dtype=FLOAT32)([input_rois, images])
+    targets = DetectionTargetLayer(config, name="proposal_targets", dtype=FLOAT32)
     rois, class_ids, deltas, masks = targets([proposals, gt_class_ids, gt_boxes, gt_masks])
 
     class_logits, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
-    positive_rois = FirstRows(max(targets.positive_count, 1), name="positive_rois")(rois)
+    positive_rois = FirstRows(max(targets.positive_count, 1), name="positive_rois", dtype=FLOAT32)(rois)
     mrcnn_mask = _masks(positive_rois, feature_maps, image_meta, config)
 
-    active = ActiveClasses(name="active_class_ids")(image_meta)
+    active = ActiveClasses(name="active_class_ids", dtype=FLOAT32)(image_meta)
     loss_inputs = {
         "rpn_class_loss": [rpn_match, rpn_class_logits],
         "rpn_bbox_loss": [rpn_target, rpn_match, rpn_bbox],
@@ -93,7 +100,7 @@ def build_training_model(config):
     }
     options = {"mrcnn_class_loss": {"class_weights": _class_weights(config)}}
     losses = [LossLayer(name, options.get(name))(x) for name, x in loss_inputs.items()]
-    output_rois = layers.Identity(name="output_rois")(rois)
+    output_rois = layers.Identity(name="output_rois", dtype=FLOAT32)(rois)
     outputs = [rpn_class_logits, rpn_class, rpn_bbox, class_logits, mrcnn_class, mrcnn_bbox]
     outputs += [mrcnn_mask, rpn_rois, output_rois, *losses]
     return TrainingModel(inputs, outputs, name="mask_rcnn")
@@ -144,7 +151,7 @@ def _rpn(feature_maps, config):
 
 
 def _proposals(rpn_class, rpn_bbox, anchors, count, config):
-    layer = ProposalLayer(count, config.RPN_NMS_THRESHOLD, config, name="ROI")
+    layer = ProposalLayer(count, config.RPN_NMS_THRESHOLD, config, name="ROI", dtype=FLOAT32)
     return layer([rpn_class, rpn_bbox, anchors])
 
 

@@ -8,11 +8,12 @@ from keras import layers
 from mrcnn.layers.batch_norm import BatchNorm
 from mrcnn.layers.roi_align import PyramidROIAlign
 from mrcnn.layers.time_distributed import TimeDistributed
+from mrcnn.nets.precision import FLOAT32
 
 
 def _each(layer, x):
-    """The layer on every roi, under the layer's own name."""
-    return TimeDistributed(layer, name=layer.name)(x)
+    """The layer on every roi, under the layer's own name and in its precision."""
+    return TimeDistributed(layer, name=layer.name, dtype=layer.dtype_policy)(x)
 
 
 def build_classifier_head(
@@ -30,7 +31,7 @@ def build_classifier_head(
     Returns:
         logits [B, R, C], probabilities [B, R, C], deltas [B, R, C, 4].
     """
-    x = PyramidROIAlign((pool_size, pool_size), name="roi_align_classifier")(
+    x = PyramidROIAlign((pool_size, pool_size), name="roi_align_classifier", dtype=FLOAT32)(
         [rois, image_meta, *feature_maps]
     )
     for index, kernel in ((1, pool_size), (2, 1)):
@@ -38,10 +39,10 @@ def build_classifier_head(
         x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_class_bn{index}"), x)
         x = layers.Activation("relu")(x)
     shared = layers.Reshape((-1, fc_layers_size), name="pool_squeeze")(x)
-    logits = _each(layers.Dense(num_classes, name="mrcnn_class_logits"), shared)
-    probabilities = layers.Activation("softmax", name="mrcnn_class")(logits)
-    deltas = _each(layers.Dense(4 * num_classes, name="mrcnn_bbox_fc"), shared)
-    deltas = layers.Reshape((-1, num_classes, 4), name="mrcnn_bbox")(deltas)
+    logits = _each(layers.Dense(num_classes, name="mrcnn_class_logits", dtype=FLOAT32), shared)
+    probabilities = layers.Activation("softmax", name="mrcnn_class", dtype=FLOAT32)(logits)
+    deltas = _each(layers.Dense(4 * num_classes, name="mrcnn_bbox_fc", dtype=FLOAT32), shared)
+    deltas = layers.Reshape((-1, num_classes, 4), name="mrcnn_bbox", dtype=FLOAT32)(deltas)
     return logits, probabilities, deltas
 
 
@@ -59,7 +60,7 @@ def build_mask_head(
         [B, R, 2 * height, 2 * width, C] probabilities.
     """
     pool_shape = (pool_size, pool_size) if isinstance(pool_size, int) else tuple(pool_size)
-    x = PyramidROIAlign(pool_shape, name="roi_align_mask")([rois, image_meta, *feature_maps])
+    x = PyramidROIAlign(pool_shape, name="roi_align_mask", dtype=FLOAT32)([rois, image_meta, *feature_maps])
     for index in (1, 2, 3, 4):
         x = _each(layers.Conv2D(channels, 3, padding="same", name=f"mrcnn_mask_conv{index}"), x)
         x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_mask_bn{index}"), x)
@@ -68,4 +69,5 @@ def build_mask_head(
         channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv"
     )
     x = _each(deconv, x)
-    return _each(layers.Conv2D(num_classes, 1, activation="sigmoid", name="mrcnn_mask"), x)
+    mask = layers.Conv2D(num_classes, 1, activation="sigmoid", name="mrcnn_mask", dtype=FLOAT32)
+    return _each(mask, x)

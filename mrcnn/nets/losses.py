@@ -2,18 +2,32 @@
 
 Shapes: B images, A anchors, T anchor targets (zero rows behind the last), R rois, P rois
 that can be positive, C classes, m/n mask size. Each answers a scalar; no rows, no loss.
+
+Where several devices share a batch, each answers such a scalar that their mean over the devices
+is the loss of the whole batch, whatever the devices' shares of the rows.
 """
 
 import keras
 from keras import ops
 
+from mrcnn import kernels
+
 EPSILON = 1e-7
+
+
+def _mean_of_batch(total, count):
+    """`total / count`, both summed over the devices that share the batch; 0 without a count.
+
+    Each device divides its own `total`, so that gradients can be added over the devices.
+    """
+    count = kernels.sum_over_replicas(count)
+    return kernels.replica_count() * total / ops.where(count > 0.0, count, 1.0)
 
 
 def _mean_where(values, mask):
     """Mean of `values` where `mask` (of the same shape) holds; 0 where it never does."""
     count = ops.sum(ops.cast(mask, "float32"))
-    return ops.sum(ops.where(mask, values, 0.0)) / ops.maximum(count, 1.0)
+    return _mean_of_batch(ops.sum(ops.where(mask, values, 0.0)), count)
 
 
 def _cross_entropy(labels, logits):
@@ -76,9 +90,8 @@ def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids, class_wei
         return _mean_where(loss, active > 0.0)
     weights = ops.take(ops.convert_to_tensor(class_weights, "float32"), target_class_ids, axis=0)
     weights = ops.where(active > 0.0, weights, 0.0)
-    total = ops.sum(weights)
-    loss = ops.sum(ops.where(weights > 0.0, loss * weights, 0.0))
-    return loss / ops.where(total > 0.0, total, 1.0)
+    total = ops.sum(ops.where(weights > 0.0, loss * weights, 0.0))
+    return _mean_of_batch(total, ops.sum(weights))
 
 
 def mrcnn_bbox_loss(target_bbox, target_class_ids, pred_bbox):

@@ -6,6 +6,8 @@ Shapes: B images, A anchors, K anchors a cell.
 import keras
 from keras import layers
 
+from mrcnn.nets.precision import FLOAT32
+
 
 def build_rpn_model(anchor_stride, anchors_per_location, depth, channels=512):
     """The model that scores and refines the anchors of one feature map.
@@ -29,11 +31,11 @@ def build_rpn_model(anchor_stride, anchors_per_location, depth, channels=512):
         activation="relu",
         name="rpn_conv_shared",
     )(feature_map)
-    logits = layers.Conv2D(2 * anchors_per_location, 1, name="rpn_class_raw")(shared)
-    logits = layers.Reshape((-1, 2))(logits)
-    probabilities = layers.Activation("softmax", name="rpn_class_xxx")(logits)
-    deltas = layers.Conv2D(4 * anchors_per_location, 1, name="rpn_bbox_pred")(shared)
-    deltas = layers.Reshape((-1, 4))(deltas)
+    logits = layers.Conv2D(2 * anchors_per_location, 1, name="rpn_class_raw", dtype=FLOAT32)(shared)
+    logits = layers.Reshape((-1, 2), dtype=FLOAT32)(logits)
+    probabilities = layers.Activation("softmax", name="rpn_class_xxx", dtype=FLOAT32)(logits)
+    deltas = layers.Conv2D(4 * anchors_per_location, 1, name="rpn_bbox_pred", dtype=FLOAT32)(shared)
+    deltas = layers.Reshape((-1, 4), dtype=FLOAT32)(deltas)
     return keras.Model(feature_map, [logits, probabilities, deltas], name="rpn_model")
 
 
@@ -46,6 +48,6 @@ def run_rpn(rpn_model, feature_maps):
     answers = [rpn_model(feature_map) for feature_map in feature_maps]
     names = ("rpn_class_logits", "rpn_class", "rpn_bbox")
     return [
-        layers.Concatenate(axis=1, name=name)(list(levels))
+        layers.Concatenate(axis=1, name=name, dtype=FLOAT32)(list(levels))
         for name, levels in zip(names, zip(*answers, strict=True), strict=True)
     ]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from mrcnn import kernels
 from mrcnn.nets.losses import LOSSES
 
 NOT_DECAYED = ("gamma", "beta")
@@ -37,13 +38,17 @@ class TrainingModel(keras.Model):
         self.weight_decay = float(weight_decay)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Weighted sum of the five losses and the weight decay: a scalar."""
+        """Weighted sum of the five losses and the weight decay: a scalar.
+
+        Where several devices share a batch, it is this device's share of the sum: Keras adds
+        the devices' gradients. What is logged is that of the whole batch.
+        """
         total = 0.0
         for name in LOSSES:
             loss = y_pred[self.output_names.index(name)] * self.loss_weights[name]
             self.loss_trackers[name].update_state(loss)
             total = total + loss
-        return total + self.decay_loss()
+        return (total + self.decay_loss()) / kernels.replica_count()
 
     def decay_loss(self):
         """Matterport's weight decay: decay * sum(w^2) / size(w), summed over the tensors."""
