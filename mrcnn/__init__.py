@@ -3,7 +3,7 @@
     from mrcnn import MaskRCNN, Config, Dataset, load_dataset
 
 The names are fetched on first use, so that `import mrcnn` and `from mrcnn import utils` stay
-quick and load no TensorFlow. Matterport's own paths work too: `mrcnn.config`, `mrcnn.model`,
+quick and load no Keras. Matterport's own paths work too: `mrcnn.config`, `mrcnn.model`,
 `mrcnn.utils`, `mrcnn.visualize`.
 """
 
@@ -28,7 +28,7 @@ _HOMES = {
     "BestCheckpoint": "mrcnn.engine.callbacks",
 }
 _MODULES = {"augmenters": "mrcnn.data.augmenters"}
-_ON_TENSORFLOW = ("MaskRCNN", "MeanAveragePrecision", "BestCheckpoint")
+_ON_KERAS = ("MaskRCNN", "MeanAveragePrecision", "BestCheckpoint")
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 
@@ -39,7 +39,7 @@ def __getattr__(name):
         return importlib.import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'mrcnn' has no attribute {name!r}")
-    if name in _ON_TENSORFLOW:
+    if name in _ON_KERAS:
         importlib.import_module("mrcnn._versions").check_versions()
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value

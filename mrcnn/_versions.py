@@ -1,6 +1,6 @@
 """The versions this library stands on, and one clear message when they are not there.
 
-Nothing here imports TensorFlow or Keras: an unsuitable installation often fails in the middle of
+Nothing here imports Keras or a backend: an unsuitable installation often fails in the middle of
 its own import, with a message that names neither the cause nor the cure.
 """
 
@@ -12,13 +12,19 @@ from pathlib import Path
 
 PYTHON = (3, 10)
 TENSORFLOW = (2, 20)
+JAX = (0, 6)
+TORCH = (2, 6)
 KERAS = (3, 12)
 
-# TensorFlow is published under several names; all of them install the module `tensorflow`.
-TENSORFLOW_NAMES = (
-    "tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "tensorflow-rocm",
-    "tf-nightly", "tf-nightly-cpu",
-)
+# Backend -> (title, module, the names it is published under, least version, first one too new).
+BACKENDS = {
+    "tensorflow": ("TensorFlow", "tensorflow", (
+        "tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos",
+        "tensorflow-rocm", "tf-nightly", "tf-nightly-cpu",
+    ), TENSORFLOW, (3,)),
+    "jax": ("JAX", "jax", ("jax",), JAX, (1,)),
+    "torch": ("torch", "torch", ("torch",), TORCH, (3,)),
+}
 
 
 def _release(text):
@@ -40,7 +46,7 @@ def _installed(module, names):
     return "" if util.find_spec(module) else None
 
 
-def _keras_backend():
+def keras_backend():
     """The backend Keras would choose: the environment first, then its settings file."""
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"]
@@ -55,14 +61,12 @@ def _dotted(version):
     return ".".join(map(str, version))
 
 
-def _findings():
+def _findings(backend):
     """What is wrong with this installation, one phrase each."""
     if sys.version_info[:2] < PYTHON:
         yield f"Python {_dotted(sys.version_info[:3])}"
-    for title, module, names, least, below in (
-        ("TensorFlow", "tensorflow", TENSORFLOW_NAMES, TENSORFLOW, (3,)),
-        ("Keras", "keras", ("keras", "keras-nightly"), KERAS, (4,)),
-    ):
+    keras = ("Keras", "keras", ("keras", "keras-nightly"), KERAS, (4,))
+    for title, module, names, least, below in (BACKENDS[backend], keras):
         version = _installed(module, names)
         if version is None:
             yield f"no {title}"
@@ -71,23 +75,26 @@ def _findings():
 
 
 def check_versions():
-    """Checks Python, TensorFlow, Keras and the Keras backend, before TensorFlow is imported.
+    """Checks Python, Keras and the backend that Keras would choose, before they are imported.
 
     Raises:
         ImportError: naming what is needed and what was found.
     """
-    found = list(_findings())
-    if found:
+    backend = keras_backend()
+    if backend not in BACKENDS:
         raise ImportError(
-            f"mrcnn needs Python >= {_dotted(PYTHON)}, TensorFlow >= {_dotted(TENSORFLOW)} and "
-            f"Keras 3 (>= {_dotted(KERAS)}); found {', '.join(found)}. "
-            f"To repair it: pip install --upgrade 'tensorflow>={_dotted(TENSORFLOW)}' "
-            f"'keras>={_dotted(KERAS)}'"
-        )
-    backend = _keras_backend()
-    if backend != "tensorflow":
-        raise ImportError(
-            f"this version of mrcnn runs on Keras with the TensorFlow backend; found the backend "
+            f"mrcnn runs on the Keras backends {', '.join(BACKENDS)}; found the backend "
             f"{backend!r}. Set the environment variable KERAS_BACKEND=tensorflow before Keras is "
             "imported"
         )
+    found = list(_findings(backend))
+    if not found:
+        return
+    title, module, _, least, _ = BACKENDS[backend]
+    others = "" if backend == "tensorflow" else f" on the Keras backend {backend!r}"
+    raise ImportError(
+        f"mrcnn{others} needs Python >= {_dotted(PYTHON)}, {title} >= {_dotted(least)} and "
+        f"Keras 3 (>= {_dotted(KERAS)}); found {', '.join(found)}. "
+        f"To repair it: pip install --upgrade '{module}>={_dotted(least)}' "
+        f"'keras>={_dotted(KERAS)}'"
+    )

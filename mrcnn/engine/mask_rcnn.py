@@ -14,6 +14,7 @@ from mrcnn import kernels
 from mrcnn.config import Config
 from mrcnn.data.anchoring import config_anchors
 from mrcnn.engine import (
+    distribution,
     evaluating,
     inference,
     inspection,
@@ -26,6 +27,7 @@ from mrcnn.engine import (
 )
 from mrcnn.engine.checkpoints import read_checkpoint_meta
 from mrcnn.engine.console import log
+from mrcnn.engine.export import exporting
 from mrcnn.engine.imagenet import backbone_weights_path
 from mrcnn.engine.optimizers import build_optimizer
 from mrcnn.engine.stale_config import ConfigSnapshot
@@ -76,10 +78,15 @@ class MaskRCNN:
         self._anchors_of = functools.lru_cache(ANCHOR_SHAPES)(self._make_anchors)
         self._built_with = ConfigSnapshot(config)
         self.set_log_dir()
-        self.keras_model = keras_models.of_mode(self.build(mode, config), mode)
+        self.devices = distribution.OneDevice()
+        if mode == "training":
+            self.devices = distribution.of_training(config)
+        with self.devices.building():
+            self.keras_model = keras_models.of_mode(self.build(mode, config), mode)
         self.network = None
         if mode == "inference":
-            self.network = inference.CompiledNetwork(self.keras_model)
+            network = inference.CompiledNetwork(self.keras_model)
+            self.network = distribution.of_detection(config, network)
 
     def build(self, mode, config):
         """The functional keras.Model of a mode; a subclass may build another one."""
@@ -244,9 +251,11 @@ class MaskRCNN:
     def compile(self, learning_rate, momentum):
         """Attach losses, weight decay and optimizer."""
         self._need("training")
-        optimizer, decay = build_optimizer(self.config, learning_rate, momentum)
-        self.keras_model.configure_losses(self.config.LOSS_WEIGHTS, decay)
-        self.keras_model.compile(optimizer=optimizer, jit_compile=False)
+        with self.devices.building():
+            optimizer, decay = build_optimizer(self.config, learning_rate, momentum)
+            self.keras_model.configure_losses(self.config.LOSS_WEIGHTS, decay)
+            self.keras_model.compile(optimizer=optimizer, jit_compile=kernels.JIT_TRAINING)
+        self.devices.adopt(self.keras_model)
 
     def set_trainable(self, layer_regex, keras_model=None, indent=0, verbose=1):
         """Freeze all layers but those whose name matches; returns the names trained.
@@ -493,6 +502,41 @@ class MaskRCNN:
             verbose,
             iou,
         )
+
+    # ---- export -----------------------------------------------------------------------
+
+    def export(
+        self,
+        path,
+        format=None,
+        overwrite=False,
+        weights="float32",
+        image_type="uint8",
+        image_shape=None,
+    ):
+        """Write the model for other programs, with the detection settings of this moment.
+
+        A SavedModel and an ONNX file take plain images of any size and answer as `detect` does:
+        resizing, anchors and masks in image pixels are inside. See `mrcnn.engine.export`.
+
+        Args:
+            path: a folder for a SavedModel, or a file ending in .onnx, .tflite or .keras.
+            format: "saved_model", "onnx", "tflite" or "keras", where the ending does not say it.
+            overwrite: replace an earlier export.
+            weights: TFLite: "float32", "float16", or "int8" for weights of 8 bits.
+            image_type: SavedModel and ONNX: type of the images, "uint8", "uint16" or "float32".
+            image_shape: TFLite: (height, width) of its input; None for IMAGE_SHAPE.
+
+        Returns:
+            The path as text.
+
+        Raises:
+            ValueError, TypeError: training mode, another backend of Keras, an unknown format, or
+                an option that does not belong to it.
+            FileExistsError: something is there already.
+            ImportError: ONNX without the packages onnx and tf2onnx.
+        """
+        return exporting.export(self, path, format, overwrite, weights, image_type, image_shape)
 
     # ---- looking inside ---------------------------------------------------------------
 

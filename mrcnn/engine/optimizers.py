@@ -80,6 +80,10 @@ def learning_rate_of(config, learning_rate, total_steps):
 def build_optimizer(config, learning_rate, momentum):
     """The optimizer of Config.OPTIMIZER, clipped by the norm of all gradients together.
 
+    It moves the weights once in GRADIENT_ACCUMULATION batches, by the mean of their gradients;
+    clipping looks at that mean, and schedules count batches. In float16 it scales the loss, and
+    leaves a batch out where that made a gradient infinite.
+
     Args:
         config: Config.
         learning_rate: number or schedule.
@@ -88,6 +92,19 @@ def build_optimizer(config, learning_rate, momentum):
     Returns:
         (optimizer, weight decay the loss has to add). AdamW decays weights by itself.
     """
+    optimizer, decay = _plain_optimizer(config, learning_rate, momentum)
+    if config.GRADIENT_ACCUMULATION > 1:
+        inner = _innermost(optimizer)
+        if not inner.gradient_accumulation_steps:  # of a callable that does not do so itself
+            inner.gradient_accumulation_steps = int(config.GRADIENT_ACCUMULATION)
+    scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if config.PRECISION == "float16" and not scales:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+    return optimizer, decay
+
+
+def _plain_optimizer(config, learning_rate, momentum):
+    """`build_optimizer` for float32 and single batches."""
     clip = config.GRADIENT_CLIP_NORM or None
     if callable(config.OPTIMIZER):
         return config.OPTIMIZER(learning_rate, config), config.WEIGHT_DECAY
@@ -101,3 +118,16 @@ def build_optimizer(config, learning_rate, momentum):
         return keras.optimizers.Adam(learning_rate, global_clipnorm=clip), config.WEIGHT_DECAY
     optimizer = keras.optimizers.SGD(learning_rate, momentum=momentum, global_clipnorm=clip)
     return optimizer, config.WEIGHT_DECAY
+
+
+def _innermost(optimizer):
+    """The optimizer that moves the weights, inside the one that scales the loss."""
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def batches_seen(optimizer) -> int:
+    """Batches an optimizer has taken up, which its schedule counts; `iterations` counts moves."""
+    counter = next(v for v in _innermost(optimizer).variables if v.name == "iteration")
+    return int(keras.ops.convert_to_numpy(counter))

@@ -9,7 +9,7 @@ from mrcnn.engine.faulty_images import admit
 from mrcnn.engine.interruption import Interruption
 from mrcnn.engine.layer_selection import set_trainable
 from mrcnn.engine.monitors import admit_callbacks, check_settable_rate
-from mrcnn.engine.optimizers import WarmupSchedule, learning_rate_of
+from mrcnn.engine.optimizers import WarmupSchedule, batches_seen, learning_rate_of
 from mrcnn.engine.validation import METRIC, MeanAveragePrecision
 
 
@@ -123,7 +123,7 @@ def compile_for(model, learning_rate, epochs):
     restored = restore_optimizer(path, optimizer, model.keras_model)
     if restored is True:
         if isinstance(rate, WarmupSchedule):  # its steps count from the stage's beginning
-            rate.total_steps += int(optimizer.iterations)
+            rate.total_steps += batches_seen(optimizer)
         print(f"Optimizer state restored from {path}")
     else:
         print(f"Optimizer starts fresh: {restored}")
@@ -132,7 +132,7 @@ def compile_for(model, learning_rate, epochs):
 def fit(model, feed, validation, epochs, callbacks, verbose="auto"):
     """Keras' fit; an error in a feed surfaces as itself, with its image named."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), model.devices.fitting():
             # in the epochs between two evaluations, see MeanAveragePrecision
             warnings.filterwarnings("ignore", message=f".*`{METRIC}.*` which is not available")
             return model.keras_model.fit(

@@ -3,9 +3,54 @@
 Everything else in the package is written in `keras.ops`.
 """
 
+import contextlib
+import contextvars
+
 from mrcnn._versions import check_versions
 
 check_versions()
 
-from mrcnn.kernels.tensorflow_backend import *  # noqa: E402, F403 (after the check)
-from mrcnn.kernels.tensorflow_backend import __all__  # noqa: E402, F401
+import keras  # noqa: E402 (after the check)
+
+from mrcnn.kernels import portable  # noqa: E402
+
+if keras.backend.backend() == "jax":
+    from mrcnn.kernels import jax_backend as backend
+    from mrcnn.kernels.jax_backend import *  # noqa: F403
+elif keras.backend.backend() == "torch":
+    from mrcnn.kernels import torch_backend as backend
+    from mrcnn.kernels.torch_backend import *  # noqa: F403
+else:
+    from mrcnn.kernels import tensorflow_backend as backend
+    from mrcnn.kernels.tensorflow_backend import *  # noqa: F403
+
+_only_portable = contextvars.ContextVar("portable kernels only", default=False)
+
+
+@contextlib.contextmanager
+def portable_only():
+    """Within it, layers compute with the kernels of `portable`, as export needs it."""
+    token = _only_portable.set(True)
+    try:
+        yield
+    finally:
+        _only_portable.reset(token)
+
+
+def _now():
+    return portable if _only_portable.get() else backend
+
+
+def crop_and_resize(images, boxes, box_indices, crop_shape):
+    """Bilinear crops out of images; see `portable.crop_and_resize`."""
+    return _now().crop_and_resize(images, boxes, box_indices, crop_shape)
+
+
+def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
+    """Crops out of the level each box belongs to; see `portable.crop_from_pyramid`."""
+    return _now().crop_from_pyramid(feature_maps, boxes, levels, crop_shape)
+
+
+def non_max_suppression(boxes, scores, limit, iou_threshold):
+    """Greedy suppression in each image; see `portable.non_max_suppression`."""
+    return _now().non_max_suppression(boxes, scores, limit, iou_threshold)

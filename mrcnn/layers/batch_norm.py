@@ -1,6 +1,7 @@
 """Batch normalisation that can keep its statistics frozen while training."""
 
 import keras
+from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="mrcnn")
@@ -21,7 +22,28 @@ class BatchNorm(keras.layers.BatchNormalization):
         """inputs [..., C] -> same shape."""
         if self.train_bn is not None and not self.train_bn:
             training = False
+        if self.compute_dtype != "float32" and not (training and self.trainable):
+            return self._with_stored_statistics(inputs)
         return super().call(inputs, training=training, mask=mask)
+
+    def _with_stored_statistics(self, inputs):
+        """One multiplication and one addition in low precision.
+
+        Keras' own layer would widen the whole tensor to float32 and narrow it again. Only
+        batch statistics need that.
+        """
+        factor = ops.rsqrt(ops.cast(self.moving_variance, "float32") + self.epsilon)
+        if self.scale:
+            factor = factor * ops.cast(self.gamma, "float32")
+        offset = -ops.cast(self.moving_mean, "float32") * factor
+        if self.center:
+            offset = offset + ops.cast(self.beta, "float32")
+        shape = [1] * len(inputs.shape)
+        shape[self.axis] = inputs.shape[self.axis]
+        factor, offset = (
+            ops.cast(ops.reshape(x, shape), self.compute_dtype) for x in (factor, offset)
+        )
+        return inputs * factor + offset
 
     def get_config(self):
         """Constructor arguments, JSON-able."""

@@ -9,6 +9,8 @@ import contextvars
 import keras
 from keras import ops
 
+from mrcnn import kernels
+from mrcnn.kernels.portable import first_true, fixed_point
 from mrcnn.layers.tensor_boxes import (
     apply_box_deltas,
     clip_boxes,
@@ -40,11 +42,7 @@ def settings_at_call(thresholds, wanted):
 
 
 def suppress(boxes, class_ids, candidate, within, across=NEVER):
-    """Exact greedy NMS, for boxes already in falling order of score.
-
-    A box survives when no surviving box before it overlaps it by more than the threshold.
-    Starting from "all survive" and applying that rule to every box at once reaches the greedy
-    answer after as many rounds as the longest chain of suppressions.
+    """Exact greedy NMS, for boxes already in falling order of score; see `portable.settled`.
 
     Args:
         boxes: [B, N, 4]; class_ids: [B, N]; candidate: [B, N] bool.
@@ -59,18 +57,7 @@ def suppress(boxes, class_ids, candidate, within, across=NEVER):
     earlier = rank[:, None] < rank[None, :]
     conflict = overlaps(boxes, boxes) > ops.where(same_class, within, across)
     conflict = ops.cast(ops.logical_and(conflict, earlier), "float32")
-
-    def survivors(keep):
-        suppressed = ops.matmul(ops.cast(keep, "float32")[:, None, :], conflict)[:, 0] > 0.0
-        return ops.logical_and(candidate, ops.logical_not(suppressed))
-
-    def changed(keep, previous):
-        return ops.any(ops.not_equal(keep, previous))
-
-    def one_round(keep, previous):
-        return survivors(keep), keep
-
-    return ops.while_loop(changed, one_round, (survivors(candidate), candidate))[0]
+    return fixed_point(conflict, candidate)
 
 
 @keras.saving.register_keras_serializable(package="mrcnn")
@@ -134,7 +121,7 @@ class DetectionLayer(keras.layers.Layer):
         boxes, class_ids, scores = self.refine(rois, probabilities, deltas, window)
         (confidence, within, across), wanted = self._thresholds()
         candidate = ops.logical_and(class_ids > 0, scores >= confidence)
-        ranked, order = ops.top_k(ops.where(candidate, scores, -1.0), k=ops.shape(scores)[1])
+        ranked, order = kernels.top_k(ops.where(candidate, scores, -1.0), ops.shape(scores)[1])
         boxes, class_ids = take_rows(boxes, order), take_rows(class_ids, order)
         keep = suppress(boxes, class_ids, ranked >= 0.0, within, across)
         if wanted is not None:  # after NMS: what is surely a dog is no person, whoever asks
@@ -152,8 +139,8 @@ class DetectionLayer(keras.layers.Layer):
 
     def refine(self, rois, probabilities, deltas, window):
         """Boxes [B, N, 4], class ids [B, N] and scores [B, N] of each roi's best class."""
-        class_ids = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
-        scores = ops.max(probabilities, axis=-1)
+        best, class_ids = ops.top_k(probabilities, k=1)  # argmax becomes operations of bits on TF
+        class_ids, scores = ops.cast(class_ids[..., 0], "int32"), best[..., 0]
         rows = ops.arange(ops.shape(class_ids)[1], dtype="int32") * deltas.shape[2] + class_ids
         by_class = ops.reshape(deltas, (ops.shape(deltas)[0], -1, 4))
         std_dev = ops.convert_to_tensor(self.bbox_std_dev, dtype="float32")
@@ -168,8 +155,8 @@ class DetectionLayer(keras.layers.Layer):
         missing = ops.maximum(self.max_instances - ops.shape(scores)[1], 0)
         rows = ops.pad(rows, [(0, 0), (0, missing), (0, 0)])
         keep = ops.pad(keep, [(0, 0), (0, missing)])
-        kept, front = ops.top_k(ops.cast(keep, "float32"), k=self.max_instances)
-        return ops.where(kept[..., None] > 0.0, take_rows(rows, front), 0.0)
+        front, kept = first_true(keep, self.max_instances)
+        return ops.where(kept[..., None], take_rows(rows, front), 0.0)
 
     def compute_output_shape(self, input_shape):
         """[B, D, 6]."""

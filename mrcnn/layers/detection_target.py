@@ -7,6 +7,8 @@ P positive rois at most, m/n mask target size, h/w ground truth mask size.
 import keras
 from keras import ops
 
+from mrcnn import kernels
+from mrcnn.kernels.portable import first_true
 from mrcnn.layers.mask_targets import crop_masks
 from mrcnn.layers.tensor_boxes import box_refinement, overlaps, pad_rows, take_rows
 
@@ -109,14 +111,15 @@ class DetectionTargetLayer(keras.layers.Layer):
         has_negative = ops.logical_and(has_negative, order < wanted)
         rows = ops.concatenate([drawn_positive, drawn_negative], axis=1)
         used = ops.concatenate([has_positive, has_negative], axis=1)
-        # top_k is stable: it moves the used rows to the front and keeps their order.
-        is_used, front = ops.top_k(ops.cast(used, "float32"), k=self.rois_per_image)
-        is_positive = ops.logical_and(is_used > 0.0, order < found)
-        return take_rows(rows, front), is_positive, is_used > 0.0
+        front, is_used = first_true(used, self.rois_per_image)
+        return take_rows(rows, front), ops.logical_and(is_used, order < found), is_used
 
     def _draw(self, eligible, count):
         """Random rows out of the eligible ones: rows [B, count], whether there was one."""
-        noise = keras.random.uniform(ops.shape(eligible), seed=self.seed_generator)
+        rows, columns = ops.shape(eligible)
+        # Each device draws for all that share the batch, as one device would, and takes its own.
+        shape = (rows * kernels.replica_count(), columns)
+        noise = kernels.own_rows(keras.random.uniform(shape, seed=self.seed_generator))
         k = min(count, eligible.shape[1])
         chance, rows = ops.top_k(ops.where(eligible, noise, -1.0), k=k)
         rows, real = pad_rows(ops.cast(rows, "int32"), count), pad_rows(chance >= 0.0, count)

@@ -62,7 +62,7 @@ class ProposalLayer(keras.layers.Layer):
         """
         foreground = rpn_class[:, :, 1]
         count = ops.minimum(self.pre_nms_limit, ops.shape(foreground)[1])
-        scores, best = ops.top_k(foreground, k=count)
+        scores, best = kernels.top_k(foreground, count)
         std_dev = ops.convert_to_tensor(self.bbox_std_dev, dtype="float32")
         best_anchors = take_rows(anchors, best)
         refined = apply_box_deltas(best_anchors, take_rows(rpn_bbox, best) * std_dev)

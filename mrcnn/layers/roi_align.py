@@ -49,7 +49,7 @@ class PyramidROIAlign(keras.layers.Layer):
     def __init__(self, pool_shape, **kwargs):
         super().__init__(**kwargs)
         self.pool_shape = tuple(int(n) for n in pool_shape)
-        self.supports_jit = False  # crop_and_resize has no XLA kernel
+        self.supports_jit = kernels.JIT_TRAINING
 
     def call(self, inputs):
         """See the class."""

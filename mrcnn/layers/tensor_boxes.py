@@ -5,6 +5,19 @@ Shapes: B images, N boxes, G ground truth. Boxes are (y1, x1, y2, x2).
 
 from keras import ops
 
+from mrcnn.kernels.portable import overlaps, take_rows
+
+__all__ = [
+    "apply_box_deltas",
+    "box_refinement",
+    "clip_boxes",
+    "denorm_boxes",
+    "norm_boxes",
+    "overlaps",
+    "pad_rows",
+    "take_rows",
+]
+
 
 def apply_box_deltas(boxes, deltas):
     """Move and stretch boxes by (dy, dx, log(dh), log(dw)) (R-CNN, appendix C).
@@ -81,33 +94,6 @@ def denorm_boxes(boxes_norm, shape):
     """Normalised to whole pixels, int32: the inverse of `norm_boxes`."""
     scale, shift = _scale_and_shift(shape)
     return ops.cast(ops.round(boxes_norm * scale + shift), "int32")
-
-
-def overlaps(boxes1, boxes2):
-    """Intersection over union of every pair.
-
-    Args:
-        boxes1: [..., N, 4].
-        boxes2: [..., G, 4].
-
-    Returns:
-        [..., N, G] float32; 0 where either box has no area.
-    """
-    y1, x1, y2, x2 = ops.unstack(ops.expand_dims(boxes1, -2), 4, axis=-1)
-    gy1, gx1, gy2, gx2 = ops.unstack(ops.expand_dims(boxes2, -3), 4, axis=-1)
-    height = ops.maximum(ops.minimum(y2, gy2) - ops.maximum(y1, gy1), 0.0)
-    width = ops.maximum(ops.minimum(x2, gx2) - ops.maximum(x1, gx1), 0.0)
-    intersection = height * width
-    union = (y2 - y1) * (x2 - x1) + (gy2 - gy1) * (gx2 - gx1) - intersection
-    return ops.where(intersection > 0.0, intersection / ops.where(union > 0.0, union, 1.0), 0.0)
-
-
-def take_rows(values, indices):
-    """Rows of each image: values [B, N, ...], indices [B, K] -> [B, K, ...]."""
-    shape = ops.shape(values)
-    first_row = ops.arange(shape[0], dtype="int32")[:, None] * shape[1]
-    flat = ops.reshape(values, (-1, *values.shape[2:]))
-    return ops.take(flat, ops.cast(indices, "int32") + first_row, axis=0)
 
 
 def pad_rows(values, count):

@@ -87,8 +87,8 @@ def build_training_model(config):
     rois, class_ids, deltas, masks = targets([proposals, gt_class_ids, gt_boxes, gt_masks])
 
     class_logits, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
-    positive_rois = FirstRows(max(targets.positive_count, 1), name="positive_rois", dtype=FLOAT32)(rois)
-    mrcnn_mask = _masks(positive_rois, feature_maps, image_meta, config)
+    positive = FirstRows(max(targets.positive_count, 1), name="positive_rois", dtype=FLOAT32)
+    mrcnn_mask = _masks(positive(rois), feature_maps, image_meta, config)
 
     active = ActiveClasses(name="active_class_ids", dtype=FLOAT32)(image_meta)
     loss_inputs = {

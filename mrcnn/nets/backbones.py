@@ -10,6 +10,7 @@ import re
 import keras
 
 from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.nets.precision import FLOAT32
 from mrcnn.nets.resnet import BLOCKS, build_resnet
 
 TAP_STRIDES = (4, 8, 16, 32)
@@ -105,7 +106,8 @@ def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None
         channels = images.shape[-1]
         backbone = backbone(include_top=False, weights=None, input_shape=(None, None, channels))
     if preprocessing is not None:
-        images = BackbonePreprocessing(mean_pixel, preprocessing, name="preprocess")(images)
+        scale = BackbonePreprocessing(mean_pixel, preprocessing, name="preprocess", dtype=FLOAT32)
+        images = scale(images)
     if isinstance(backbone, keras.Model):
         return _tap_model(backbone, images, train_bn)
     return _call_backbone(backbone, images, train_bn)
@@ -173,11 +175,18 @@ def stable_names(layers):
 
 def _with_our_batch_norm(model, train_bn):
     """A copy of the model, weights included, for images of any size, whose batch-norm obeys
-    TRAIN_BN and whose layers have stable names."""
+    TRAIN_BN and whose layers have stable names.
+
+    A model wholly of float32 follows PRECISION in the copy, but for models nested in it; one
+    with layers of another precision has been given that on purpose and keeps it.
+    """
     names = dict(zip([x.name for x in model.layers], stable_names(model.layers), strict=True))
+    plain = all(layer.dtype_policy.name == FLOAT32 for layer in model.layers)
 
     def replace(layer):
         config = {**layer.get_config(), "name": names.get(layer.name, layer.name)}
+        if plain and not isinstance(layer, (keras.Model, keras.layers.InputLayer)):
+            config["dtype"] = keras.config.dtype_policy()
         if isinstance(layer, keras.layers.BatchNormalization):
             return BatchNorm(train_bn=train_bn, **config)
         return layer.__class__.from_config(config)

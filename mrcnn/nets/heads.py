@@ -60,7 +60,9 @@ def build_mask_head(
         [B, R, 2 * height, 2 * width, C] probabilities.
     """
     pool_shape = (pool_size, pool_size) if isinstance(pool_size, int) else tuple(pool_size)
-    x = PyramidROIAlign(pool_shape, name="roi_align_mask", dtype=FLOAT32)([rois, image_meta, *feature_maps])
+    x = PyramidROIAlign(pool_shape, name="roi_align_mask", dtype=FLOAT32)(
+        [rois, image_meta, *feature_maps]
+    )
     for index in (1, 2, 3, 4):
         x = _each(layers.Conv2D(channels, 3, padding="same", name=f"mrcnn_mask_conv{index}"), x)
         x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_mask_bn{index}"), x)

@@ -2,6 +2,16 @@
 
 import tensorflow as tf
 
+JIT_TRAINING = False  # crop_and_resize has no XLA kernel
+
+
+def device_names() -> list[str]:
+    """Names of the GPUs that TensorFlow can use."""
+    return [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+
 
 def prepare_devices() -> None:
     """Let GPU memory grow on demand instead of being taken whole at the first operation."""

@@ -53,12 +53,18 @@ def compile_forward(model, more=(), around=None, weights=None):
             if around:
                 scopes.enter_context(around(*inputs[count:]))
             if weights is not None:
-                constants = [tf.constant(array) for array in weights]
-                pairs = list(zip(model.variables, constants, strict=True))
-                scopes.enter_context(keras.StatelessScope(state_mapping=pairs))
+                scopes.enter_context(_with_constants(model.variables, weights))
             return model(list(inputs[:count]), training=False)
 
     return Forward(forward)
+
+
+def _with_constants(variables, arrays):
+    """Scope in which the variables have these values, in the arrays' own types."""
+    scope = keras.StatelessScope()
+    for variable, array in zip(variables, arrays, strict=True):
+        scope.add_update((variable, tf.constant(array)))
+    return scope
 
 
 def run_once(model, inputs):

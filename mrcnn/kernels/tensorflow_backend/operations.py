@@ -5,9 +5,9 @@ Shapes: B images, R rois, N boxes, K kept boxes, C channels.
 
 import tensorflow as tf
 
-# A box edge at exactly 1.0 can be rounded past the last pixel, where crop_and_resize
-# writes zeros. Staying this far inside the border avoids it (DEPARTURES.md).
-BORDER_MARGIN = 1e-6
+from mrcnn.kernels.portable import BORDER_MARGIN, top_k
+
+__all__ = ["crop_and_resize", "crop_from_pyramid", "non_max_suppression", "top_k"]
 
 
 def crop_and_resize(images, boxes, box_indices, crop_shape):

@@ -1,4 +1,7 @@
-"""Several devices that train one model, each on its share of the batch."""
+"""Several devices that train one model, each on its share of the batch.
+
+A replica is a device with its own copy of the weights. All do the same step, each on its rows.
+"""
 
 import tensorflow as tf
 
@@ -30,3 +33,70 @@ def own_rows(values):
     rows = tf.shape(values)[0] // replica_count()
     start = tf.distribute.get_replica_context().replica_id_in_sync_group * rows
     return values[start : start + rows]
+
+
+# How to get more devices than there are, for a warning; a sentence without its full stop.
+MORE_DEVICES = ("TensorFlow finds an NVIDIA GPU where tensorflow[and-cuda] is installed and "
+                "CUDA_VISIBLE_DEVICES does not hide it")
+SPLITS_DETECTION = True  # `on_device` lets a compiled forward pass run on any device
+
+
+def list_devices() -> list[str]:
+    """Names of the devices that can share a batch: the GPUs, without any the logical CPUs."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+
+
+def on_device(name):
+    """Context manager in which this thread computes on a device of `list_devices`."""
+    return tf.device(name)
+
+
+class DataParallel:
+    """A batch shared by several devices of this machine, with `tf.distribute.MirroredStrategy`.
+
+    Args:
+        devices: their names, of `list_devices`.
+    """
+
+    def __init__(self, devices):
+        self._strategy = tf.distribute.MirroredStrategy(devices)
+
+    def building(self):
+        """Context manager in which the model is built and compiled."""
+        return self._strategy.scope()
+
+    def fitting(self):
+        """Context manager in which `fit` runs."""
+        return self._strategy.scope()
+
+    def adopt(self, model):
+        """Let `fit` train a compiled model as one device would that had the whole batch.
+
+        Args:
+            model: keras.Model, built and compiled within `building`.
+
+        Keras adds the devices' gradients when it updates the weights, after each was clipped by
+        itself and looked through for what is not finite. Here they are added first.
+        """
+        optimizer = model.optimizer
+        with self.building():
+            optimizer.build(model.trainable_variables)
+        # Keras reads a batch ahead, to build what is not built, and so disturbs the feed's order.
+        model._maybe_symbolic_build = lambda *args, **kwargs: None
+        _add_gradients_first(optimizer)
+
+
+def _add_gradients_first(optimizer):
+    """The optimizer gets the sum of the devices' gradients, and adds nothing by itself."""
+    apply = optimizer.apply
+
+    def apply_sum(grads, trainable_variables=None):
+        present = [grad for grad in grads if grad is not None]
+        context = tf.distribute.get_replica_context()
+        sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+        return apply([None if grad is None else next(sums) for grad in grads], trainable_variables)
+
+    optimizer.apply = apply_sum
+    innermost = getattr(optimizer, "inner_optimizer", optimizer)  # float16 wraps the real one
+    innermost._all_reduce_sum_gradients = list

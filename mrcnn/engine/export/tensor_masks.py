@@ -1,0 +1,118 @@
+"""`geometry.molding.unmold_detections` on tensors: from the network's answer to image pixels.
+
+Shapes: B images, D detections, N objects, h/w the soft masks, H0/W0 the image, C classes.
+"""
+
+from keras import ops
+
+from mrcnn.engine.export.tensor_resize import real, taps, whole
+from mrcnn.layers.tensor_boxes import take_rows
+
+HALF = 0.5  # chance from which on a pixel belongs to the object
+
+
+def _frame(size):
+    """(scale [4], shift [4]) float64 between pixels and normalised boxes of an image's size."""
+    height, width = (real(side) - 1.0 for side in size)
+    return ops.stack([height, width, height, width]), real([0.0, 0.0, 1.0, 1.0])
+
+
+def norm_px(boxes_px, size):
+    """Twin of `geometry.boxes.norm_boxes`: [..., 4] float64 px -> float32 normalised."""
+    scale, shift = _frame(size)
+    return ops.cast((boxes_px - shift) / scale, "float32")
+
+
+def boxes_to_image(boxes_norm, window, molded_size, image_size):
+    """Boxes normalised over the molded image -> whole pixels of the caller's image.
+
+    Args:
+        boxes_norm: [B, D, 4] float32; window: [4] float64 px of the molded image.
+        molded_size, image_size: (height, width).
+
+    Returns:
+        [B, D, 4] int32, y2/x2 exclusive.
+    """
+    y1, x1, y2, x2 = ops.unstack(norm_px(window, molded_size), 4)
+    shift = ops.stack([y1, x1, y1, x1])
+    span = ops.stack([y2 - y1, x2 - x1, y2 - y1, x2 - x1])
+    scale, one = _frame(image_size)
+    return whole(ops.round(real((boxes_norm - shift) / span) * scale + one))
+
+
+def masks_of_class(masks, class_ids):
+    """The soft masks of each detection's own class.
+
+    Args:
+        masks: [B, D, h, w, C]; class_ids: [B, D] int32.
+
+    Returns:
+        [B, D, h, w].
+    """
+    _, count, height, width, classes = masks.shape
+    cells = ops.arange(height * width, dtype="int32") * classes
+    first = ops.arange(count, dtype="int32") * (height * width * classes)
+    places = first[:, None] + cells + ops.cast(class_ids, "int32")[..., None]
+    flat = ops.reshape(masks, (-1, count * height * width * classes))
+    chosen = take_rows(flat, ops.reshape(places, (-1, count * height * width)))
+    return ops.reshape(chosen, (-1, count, height, width))
+
+
+def objects_first(is_object, *values):
+    """Rows of the objects in front of the others, in their order, cut to the longest list.
+
+    Args:
+        is_object: [B, D] bool.
+        *values: [B, D, ...].
+
+    Returns:
+        counts [B] int32, then each of `values` as [B, N, ...] with N the largest count; the rows
+        behind an image's last object are zero.
+    """
+    counts = ops.sum(ops.cast(is_object, "int32"), axis=1)
+    most = ops.max(counts)
+    kept, order = ops.top_k(ops.cast(is_object, "float32"), k=is_object.shape[1])
+    kept, order = kept[:, :most] > 0.0, order[:, :most]
+    rows = []
+    for value in values:
+        mask = ops.reshape(kept, (*ops.shape(kept), *[1] * (len(value.shape) - 2)))
+        rows.append(ops.where(mask, take_rows(value, order), ops.cast(0, value.dtype)))
+    return counts, *rows
+
+
+def paste_mask(soft, box, image_size):
+    """Twin of `geometry.masks.paste_mask`: a soft mask in its place, cut at one half.
+
+    Args:
+        soft: [h, w] float32.
+        box: [4] int32 px; without area it gives an empty mask.
+        image_size: (H0, W0).
+
+    Returns:
+        [H0, W0] bool.
+    """
+    y1, x1, y2, x2 = ops.unstack(box, 4)
+    height, width = image_size
+    top, left = ops.clip(y1, 0, height), ops.clip(x1, 0, width)
+    bottom, right = ops.clip(y2, top, height), ops.clip(x2, left, width)
+    values = real(soft)
+    sides = ((top, bottom, y1, y2), (left, right, x1, x2))
+    for axis, (first, last, start, end) in enumerate(sides):
+        positions = ops.arange(first, last, dtype="int32") - start
+        low, high, low_weight, high_weight = (
+            part if part.dtype == "int32" else ops.expand_dims(part, 1 - axis)
+            for part in taps(positions, soft.shape[axis], end - start))
+        values = (ops.take(values, low, axis=axis) * low_weight
+                  + ops.take(values, high, axis=axis) * high_weight)
+    inside = ops.logical_or(ops.cast(values, "float32") >= HALF, ops.min(soft) >= HALF)
+    return ops.pad(inside, [[top, height - bottom], [left, width - right]])
+
+
+def paste_masks(soft, boxes, image_size):
+    """`paste_mask` of every object: [B, N, h, w] and [B, N, 4] px -> [B, N, H0, W0] bool."""
+    count = ops.shape(boxes)[:2]
+    height, width = soft.shape[2:]
+    pasted = ops.map(
+        lambda one: paste_mask(one[0], one[1], image_size),
+        (ops.reshape(soft, (-1, height, width)), ops.reshape(boxes, (-1, 4))))
+    return ops.reshape(pasted, (*count, *image_size))

@@ -1,0 +1,116 @@
+"""`geometry.resize` and `geometry.molding` on tensors, for images whose size is not known yet.
+
+Everything is computed in float64 and in the order of the numpy versions, so that both answer the
+same to the last bit.
+
+Shapes: B images, H0/W0 a caller's image, H/W the network's input, C channels.
+"""
+
+from keras import ops
+
+
+def real(value):
+    """A number, a list or a tensor as float64; `ops.cast` would take numbers through float32."""
+    return ops.convert_to_tensor(value, dtype="float64")
+
+
+def whole(value):
+    """A float64 scalar as the int32 it stands for."""
+    return ops.cast(value, "int32")
+
+
+def taps(positions, size_in, size_out):
+    """The two samples of an axis that make each output sample; twin of `bilinear_taps`.
+
+    Args:
+        positions: [n] int32, places on the output axis.
+        size_in, size_out: int32, length of the axis before and after.
+
+    Returns:
+        (low, high) [n] int32 and (low_weight, high_weight) [n] float64.
+    """
+    centre = (real(positions) + 0.5) * (real(size_in) / real(size_out)) - 0.5
+    floor = ops.floor(centre)
+    low_weight = 1.0 - (centre - floor)
+    low = whole(floor)
+    high_weight = ops.where(low + 1 >= size_in, real(0.0), 1.0 - low_weight)
+    low_weight = ops.where(low < 0, real(0.0), low_weight)
+    return ops.maximum(low, 0), ops.minimum(low + 1, size_in - 1), low_weight, high_weight
+
+
+def resize_bilinear(images, size_in, size_out):
+    """Twin of `geometry.resize.resize_bilinear`, before integers are truncated.
+
+    Args:
+        images: [B, H0, W0, C] float64.
+        size_in: (H0, W0) int32; size_out: (height, width) int32.
+
+    Returns:
+        [B, height, width, C] float64, within the range of each image.
+    """
+    rows, columns = (taps(ops.arange(n_out, dtype="int32"), n_in, n_out)
+                     for n_in, n_out in zip(size_in, size_out, strict=True))
+    top, bottom, top_weight, bottom_weight = rows
+    left, right, left_weight, right_weight = columns
+    upper = ops.take(images, top, axis=1) * top_weight[:, None, None]
+    lower = ops.take(images, bottom, axis=1) * bottom_weight[:, None, None]
+    total = ops.take(upper, left, axis=2) * left_weight[:, None]
+    total += ops.take(upper, right, axis=2) * right_weight[:, None]
+    total += ops.take(lower, left, axis=2) * left_weight[:, None]
+    total += ops.take(lower, right, axis=2) * right_weight[:, None]
+    lowest = ops.min(images, axis=(1, 2, 3), keepdims=True)
+    highest = ops.max(images, axis=(1, 2, 3), keepdims=True)
+    return ops.minimum(ops.maximum(total, lowest), highest)
+
+
+def scale_for(height, width, config, mode):
+    """The factor of `geometry.resize.placement`, float64, for a mode that scales."""
+    longest, shortest = real(ops.maximum(height, width)), real(ops.minimum(height, width))
+    scale = real(1.0)
+    if config.IMAGE_MIN_DIM:
+        scale = ops.maximum(scale, real(config.IMAGE_MIN_DIM) / shortest)
+    if config.IMAGE_MIN_SCALE:
+        scale = ops.maximum(scale, real(config.IMAGE_MIN_SCALE))
+    if config.IMAGE_MAX_DIM and mode == "square":
+        limit = real(config.IMAGE_MAX_DIM)
+        scale = ops.where(ops.round(longest * scale) > limit, limit / longest, scale)
+    return scale
+
+
+def mold(images, config, mode):
+    """Resizes, pads and mean-subtracts as `engine.inference.mold_one` does.
+
+    Args:
+        images: [B, H0, W0, C] of any number type; integers are truncated after resizing.
+        config: Config.
+        mode: "none", "square" or "pad64".
+
+    Returns:
+        molded [B, H, W, C] float32, window [4] float64 (y1, x1, y2, x2) px of it, scale float64.
+    """
+    is_whole = "int" in images.dtype.name
+    _, height, width, _ = ops.shape(images)
+    pixels, scale = real(images), real(1.0)
+    margins = ((0, 0), (0, 0))
+    if mode != "none":
+        scale = scale_for(height, width, config, mode)
+        scaled = [ops.maximum(1, whole(ops.round(real(side) * scale))) for side in (height, width)]
+        pixels = resize_bilinear(pixels, (height, width), scaled)
+        pixels = ops.trunc(pixels) if is_whole else ops.cast(ops.cast(pixels, "float32"), "float64")
+        height, width = scaled
+        margins = [_margins(side, config, mode) for side in scaled]
+        pixels = ops.pad(pixels, [[0, 0], *map(list, margins), [0, 0]])
+    mean = ops.convert_to_tensor(config.mean_pixel, dtype="float64")
+    (top, _), (left, _) = margins
+    window = ops.stack([real(side) for side in (top, left, top + height, left + width)])
+    return ops.cast(pixels - mean, "float32"), window, scale
+
+
+def _margins(side, config, mode):
+    """(before, after) in pixels around a side of the scaled image."""
+    if mode == "square":
+        wanted = config.IMAGE_MAX_DIM
+    else:
+        wanted = -(-side // 64) * 64
+    before = (wanted - side) // 2
+    return before, wanted - side - before

@@ -1,0 +1,47 @@
+"""The kernels on JAX."""
+
+from mrcnn.kernels.jax_backend.devices import (
+    JIT_TRAINING,
+    device_names,
+    prepare_devices,
+    repeat_exactly,
+)
+from mrcnn.kernels.jax_backend.forward import compile_forward, fingerprint, run_once
+from mrcnn.kernels.jax_backend.operations import (
+    crop_and_resize,
+    crop_from_pyramid,
+    non_max_suppression,
+    top_k,
+)
+from mrcnn.kernels.jax_backend.replicas import (
+    MORE_DEVICES,
+    SPLITS_DETECTION,
+    DataParallel,
+    list_devices,
+    on_device,
+    own_rows,
+    replica_count,
+    sum_over_replicas,
+)
+
+__all__ = [
+    "JIT_TRAINING",
+    "MORE_DEVICES",
+    "SPLITS_DETECTION",
+    "DataParallel",
+    "compile_forward",
+    "crop_and_resize",
+    "crop_from_pyramid",
+    "device_names",
+    "fingerprint",
+    "list_devices",
+    "non_max_suppression",
+    "on_device",
+    "own_rows",
+    "prepare_devices",
+    "repeat_exactly",
+    "replica_count",
+    "run_once",
+    "sum_over_replicas",
+    "top_k",
+]
