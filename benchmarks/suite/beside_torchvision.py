@@ -17,8 +17,12 @@ def rows(options):
     size = QUICK_SIZE if options.quick else SIZE
     model = build("resnet50", size, quick=options.quick)
     import torch
+    from torchvision.extension import _has_ops
 
     from benchmarks import torchvision_model
+
+    if not _has_ops():
+        raise NotHereError("torchvision is installed, but its compiled part does not load here")
 
     classes = model.config.NUM_CLASSES
     theirs = torchvision_model.build(size, size, classes, small=options.quick)

@@ -12,7 +12,8 @@ from mrcnn import __version__
 from mrcnn.cli.doors import STOPPED
 
 # In the order of `mrcnn --help`.
-COMMANDS = ("demo", "check", "inspect", "train", "evaluate", "detect", "info", "frames", "assemble")
+COMMANDS = ("demo", "check", "inspect", "train", "evaluate", "detect", "export", "info", "frames",
+            "assemble")
 
 
 class CommandGroup(click.Group):
@@ -48,6 +49,7 @@ def main():
     mrcnn train data --val data/val      train on it
     mrcnn evaluate MODEL data/val        measure it, with an HTML report
     mrcnn detect MODEL photos/           find the objects in pictures and videos
+    mrcnn export MODEL model.onnx        a file that other programs run
 
     MODEL is a checkpoint, the folder of a run, or coco. `mrcnn COMMAND --help` teaches each
     command.

@@ -52,22 +52,27 @@ class TrainingFeed(keras.utils.PyDataset):
             every epoch, as validation wants it.
         seed: None for SEED, or without that one drawn from the global `np.random`.
         workers: threads; None for LOADER_WORKERS, or without that by the machine.
+        share: (number, count) where several processes share each batch: this one reads the rows
+            of its number. Where shapes differ between images, each share has a shape of its own.
 
     Attributes:
         error: the first exception that reading raised, as the image's error and not as Keras
             wraps it; None while all is well.
 
     Raises:
-        ValueError: the dataset has no images.
+        ValueError: the dataset has no images, or the batch no equal shares.
     """
 
     def __init__(self, dataset, config, shuffle=True, augmentation=None,
                  no_augmentation_sources=None, first_batch=0, batch_count=None, seed=None,
-                 workers=None):
+                 workers=None, share=(0, 1)):
         super().__init__(workers=_workers(config, workers), use_multiprocessing=False)
         self.dataset, self.config = dataset, config
         self.first_batch, self.batch_count = first_batch, batch_count
         self.error = None
+        self.share = share
+        if config.BATCH_SIZE % share[1]:
+            raise ValueError(f"a batch of {config.BATCH_SIZE} images has no {share[1]} equal shares")
         self._reader = ExampleReader(dataset, config, False, augmentation,
                                      no_augmentation_sources)
         self._passes = Passes(dataset.image_ids, shuffle,
@@ -112,10 +117,12 @@ class TrainingFeed(keras.utils.PyDataset):
         return [self._passes.place(start + i) for i in range(self.config.BATCH_SIZE)]
 
     def _examples(self, index):
+        number, count = self.share
+        rows = self.config.BATCH_SIZE // count
         return [
-            self._reader.read_from(self._passes.order(number), position,
-                                   self._passes.rng(number, position))
-            for number, position in self._places(index)
+            self._reader.read_from(self._passes.order(pass_number), position,
+                                   self._passes.rng(pass_number, position))
+            for pass_number, position in self._places(index)[number * rows : (number + 1) * rows]
         ]
 
     def _least_shape(self, index):
@@ -131,13 +138,13 @@ class TrainingFeed(keras.utils.PyDataset):
                 del self._read[next(iter(self._read))]
 
     def images_of_batch(self, index):
-        """The images of a batch, as a list of "id (path)".
+        """The images of a batch, those of all shares, as a list of "id (path)".
 
         Args:
             index: number of the batch since this feed was made.
         """
         with self._lock:
-            image_ids = self._read.get(index)
+            image_ids = self._read.get(index) if self.share[1] == 1 else None
         if image_ids is None:
             image_ids = [self._passes.order(number)[position]
                          for number, position in self._places(index)]

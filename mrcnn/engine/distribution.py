@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mrcnn import kernels
+from mrcnn.engine import workers
 
 
 class OneDevice:
@@ -37,11 +38,14 @@ def of_training(config):
         config: a validated Config.
 
     Returns:
-        OneDevice, or the DataParallel of the backend.
+        OneDevice, the DataParallel of the backend, or the Team of several processes.
 
     Raises:
-        ValueError: several GPUs on a backend that cannot share a batch.
+        ValueError: several GPUs on a backend that cannot share a batch; and see `workers.join`.
     """
+    team = workers.join(config)
+    if team is not None:
+        return team
     if config.GPU_COUNT == 1:
         return OneDevice()
     found = kernels.list_devices()

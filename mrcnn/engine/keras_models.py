@@ -31,6 +31,20 @@ class DetectionModel(_SavesLegacyFiles, keras.Model):
 class LearningModel(_SavesLegacyFiles, TrainingModel):
     """The training graph, with its losses."""
 
+    def get_config(self):
+        """The graph, and how its losses are weighed."""
+        return {**super().get_config(), "loss_weights": self.loss_weights,
+                "weight_decay": self.weight_decay}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of `get_config`."""
+        graph = {**config}
+        losses, decay = graph.pop("loss_weights"), graph.pop("weight_decay")
+        model = super().from_config(graph, custom_objects=custom_objects)
+        model.configure_losses(losses, decay)
+        return model
+
 
 def of_mode(model, mode):
     """A built graph as the model of a mode.

@@ -524,7 +524,7 @@ class MaskRCNN:
             format: "saved_model", "onnx", "tflite" or "keras", where the ending does not say it.
             overwrite: replace an earlier export.
             weights: TFLite: "float32", "float16", or "int8" for weights of 8 bits.
-            image_type: SavedModel and ONNX: type of the images, "uint8", "uint16" or "float32".
+            image_type: type of the images, "uint8", "float32", or "uint16" (not of TFLite).
             image_shape: TFLite: (height, width) of its input; None for IMAGE_SHAPE.
 
         Returns:
@@ -536,7 +536,8 @@ class MaskRCNN:
             FileExistsError: something is there already.
             ImportError: ONNX without the packages onnx and tf2onnx.
         """
-        return exporting.export(self, path, format, overwrite, weights, image_type, image_shape)
+        options = {"weights": weights, "image_type": image_type, "image_shape": image_shape}
+        return exporting.export(self, path, format, overwrite=overwrite, **options)
 
     # ---- looking inside ---------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import warnings
 
 from mrcnn.data.training_feed import TrainingFeed
-from mrcnn.engine.callbacks import CheckpointSaver, all_callbacks
+from mrcnn.engine.callbacks import all_callbacks
 from mrcnn.engine.checkpoints import check_writable, restore_optimizer
 from mrcnn.engine.faulty_images import admit
 from mrcnn.engine.interruption import Interruption
@@ -11,6 +11,8 @@ from mrcnn.engine.layer_selection import set_trainable
 from mrcnn.engine.monitors import admit_callbacks, check_settable_rate
 from mrcnn.engine.optimizers import WarmupSchedule, batches_seen, learning_rate_of
 from mrcnn.engine.validation import METRIC, MeanAveragePrecision
+from mrcnn.engine.worker_callbacks import OF_THE_CHIEF, own_callbacks, saver_of
+from mrcnn.engine.workers import team_of
 
 
 def check_dataset(dataset, config, name):
@@ -41,11 +43,22 @@ def train(
     verbose="auto",
 ):
     """See `MaskRCNN.train`; `model` is the MaskRCNN."""
-    config = model.config
+    with team_of(model).guarded():
+        return _train(model, train_dataset, val_dataset, learning_rate, epochs, layers,
+                      augmentation, custom_callbacks, no_augmentation_sources, verbose)
+
+
+def _train(model, train_dataset, val_dataset, learning_rate, epochs, layers, augmentation,
+           custom_callbacks, no_augmentation_sources, verbose):
+    """`train`, whose errors end the other workers too, where there are some."""
+    config, team = model.config, team_of(model)
     config.validate()
-    custom = admit_callbacks(custom_callbacks, val_dataset)
+    custom = own_callbacks(team, admit_callbacks(custom_callbacks, val_dataset))
     measured = [c for c in custom if isinstance(c, MeanAveragePrecision)]
     _admit_datasets(config, train_dataset, val_dataset, measured)
+    seed = team.agree(model, {"train_dataset": train_dataset, "val_dataset": val_dataset},
+                      {"epochs": epochs, "layers": layers, "learning_rate": learning_rate})
+    verbose = verbose if team.chief else 0
     chosen = set_trainable(model.keras_model, layers)
     if epochs <= model.epoch:
         print(
@@ -53,7 +66,8 @@ def train(
             f"{model.epoch} epochs are done. Ask for more than {model.epoch}."
         )
         return None
-    check_writable(model.log_dir)
+    if team.chief:
+        check_writable(model.log_dir)
     compile_for(model, learning_rate, epochs)
     check_settable_rate(custom, model.keras_model.optimizer)
     if verbose:
@@ -70,10 +84,13 @@ def train(
         augmentation=augmentation,
         no_augmentation_sources=no_augmentation_sources,
         first_batch=model.epoch * config.STEPS_PER_EPOCH,
+        seed=seed,
+        share=(team.index, team.count),
     )
-    saver = CheckpointSaver(model.checkpoint_path, config, model.class_names, layers)
-    callbacks = all_callbacks(feed, saver, model.log_dir, custom)
-    validation = validation_feed(val_dataset, config)
+    saver = saver_of(team)(model.checkpoint_path, config, model.class_names, layers)
+    callbacks = [c for c in all_callbacks(feed, saver, model.log_dir, custom)
+                 if team.chief or not isinstance(c, OF_THE_CHIEF)]
+    validation = validation_feed(val_dataset, config, seed, (team.index, team.count))
     return _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose)
 
 
@@ -94,7 +111,9 @@ def _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose):
     interruption = Interruption()
     try:
         with interruption:
-            return fit(model, feed, validation, epochs, [*callbacks, interruption], verbose)
+            history = fit(model, feed, validation, epochs, [*callbacks, interruption], verbose)
+            team_of(model).share(None)  # the chief's last checkpoint is on disk
+            return history
     except KeyboardInterrupt:
         if interruption.presses < 2:
             saver.save_interrupted(advise=verbose != 0)
@@ -103,11 +122,19 @@ def _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose):
         model.epoch = saver.epoch or model.epoch
 
 
-def validation_feed(dataset, config):
-    """The same VALIDATION_STEPS batches after every epoch; None without a dataset."""
+def validation_feed(dataset, config, seed=None, share=(0, 1)):
+    """The same VALIDATION_STEPS batches after every epoch; None without a dataset.
+
+    Args:
+        dataset: prepared Dataset, or None.
+        config: Config.
+        seed: as of TrainingFeed.
+        share: as of TrainingFeed.
+    """
     if dataset is None or not config.VALIDATION_STEPS:
         return None
-    return TrainingFeed(dataset, config, shuffle=False, batch_count=config.VALIDATION_STEPS)
+    return TrainingFeed(dataset, config, shuffle=False, batch_count=config.VALIDATION_STEPS,
+                        seed=seed, share=share)
 
 
 def compile_for(model, learning_rate, epochs):
@@ -117,16 +144,15 @@ def compile_for(model, learning_rate, epochs):
     rate = learning_rate_of(config, learning_rate, steps)
     model.compile(rate, config.LEARNING_MOMENTUM)
     path, model.resume_from = model.resume_from, None
-    if path is None:
-        return
     optimizer = model.keras_model.optimizer
-    restored = restore_optimizer(path, optimizer, model.keras_model)
+    restored = path and restore_optimizer(path, optimizer, model.keras_model)
     if restored is True:
-        if isinstance(rate, WarmupSchedule):  # its steps count from the stage's beginning
-            rate.total_steps += batches_seen(optimizer)
         print(f"Optimizer state restored from {path}")
-    else:
+    elif restored:
         print(f"Optimizer starts fresh: {restored}")
+    team_of(model).share_variables([*model.keras_model.variables, *optimizer.variables])
+    if isinstance(rate, WarmupSchedule):  # its steps count from the stage's beginning
+        rate.total_steps += batches_seen(optimizer)
 
 
 def fit(model, feed, validation, epochs, callbacks, verbose="auto"):

@@ -217,9 +217,19 @@ def non_max_suppression(boxes, scores, limit, iou_threshold):
         indices [B, K] int32 in falling order of score, and valid [B, K] bool (the rows
         after the last kept box are False).
     """
-    boxes, scores = ops.convert_to_tensor(boxes), ops.convert_to_tensor(scores)
-    batch, count = ops.shape(scores)[:2]
-    order = ops.cast(top_k(scores, count)[1], "int32")
+    scores = ops.convert_to_tensor(scores)
+    order = top_k(scores, ops.shape(scores)[1])[1]
+    return suppress_in_order(ops.convert_to_tensor(boxes), order, limit, iou_threshold)
+
+
+def suppress_in_order(boxes, order, limit, iou_threshold):
+    """`non_max_suppression` of boxes [B, N, 4] whose places in falling order of score are known.
+
+    Args:
+        order: [B, N] of integers.
+    """
+    batch, count = ops.shape(order)[:2]
+    order = ops.cast(order, "int32")
     missing = (-count) % BLOCK
     order = ops.pad(order, [(0, 0), (0, missing)])
     ranked = take_rows(boxes, order)

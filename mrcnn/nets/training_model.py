@@ -18,8 +18,8 @@ class TrainingModel(keras.Model):
     name in the progress bar, the history and TensorBoard.
     """
 
-    def __init__(self, inputs, outputs, **kwargs):
-        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+    def __init__(self, inputs, outputs, name=None, **kwargs):  # as Functional, to be loaded again
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         missing = [name for name in LOSSES if name not in self.output_names]
         if missing:
             raise ValueError(f"the training graph has no output named {', '.join(missing)}")
@@ -43,12 +43,13 @@ class TrainingModel(keras.Model):
         Where several devices share a batch, it is this device's share of the sum: Keras adds
         the devices' gradients. What is logged is that of the whole batch.
         """
-        total = 0.0
-        for name in LOSSES:
-            loss = y_pred[self.output_names.index(name)] * self.loss_weights[name]
+        losses = [y_pred[self.output_names.index(name)] * self.loss_weights[name]
+                  for name in LOSSES]
+        total = sum(losses) + self.decay_loss()
+        *shown, whole = kernels.whole_losses([*losses, total])
+        for name, loss in zip(LOSSES, shown, strict=True):
             self.loss_trackers[name].update_state(loss)
-            total = total + loss
-        return (total + self.decay_loss()) / kernels.replica_count()
+        return kernels.share_of_loss(total, whole)
 
     def decay_loss(self):
         """Matterport's weight decay: decay * sum(w^2) / size(w), summed over the tensors."""

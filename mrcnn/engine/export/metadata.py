@@ -6,6 +6,7 @@ from mrcnn import __version__
 from mrcnn.engine.export.request import SIDES_DIVIDE_BY
 
 FILE_NAME = "mrcnn.json"
+KEY = "mrcnn"  # of the metadata inside an ONNX file
 LAYOUT = 1  # of this description
 
 

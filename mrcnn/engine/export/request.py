@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
-import keras
-
 FORMATS = {"": "saved_model", ".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
 WEIGHT_TYPES = ("float32", "float16", "int8")
 IMAGE_TYPES = ("uint8", "uint16", "float32")
+# Types of images that a format takes.
+TYPES_OF = {"saved_model": IMAGE_TYPES, "onnx": IMAGE_TYPES, "tflite": ("uint8", "float32"),
+            "keras": ("uint8",)}
 ON_TENSORFLOW = ("saved_model", "onnx", "tflite")  # made from a TensorFlow graph
 ONNX_PACKAGES = ("onnx", "tf2onnx")
 SIDES_DIVIDE_BY = 64
@@ -49,6 +50,11 @@ class Request:
     image_type: str = "uint8"
     image_shape: tuple | None = None
 
+    @property
+    def description_path(self):
+        """Where a TFLite file's description lies."""
+        return self.path.with_name(f"{self.path.name}.json")
+
 
 def format_of(path, format_=None):
     """The format that a name or the ending of a path says.
@@ -81,11 +87,12 @@ def _why_not(ending):
             ".onnx, .tflite, .keras")
 
 
-def checked_request(model, path, format_, overwrite, weights, image_type, image_shape):
-    """A Request that can be carried out with a model.
+def checked_request(config, path, format_=None, overwrite=False, weights="float32",
+                    image_type="uint8", image_shape=None):
+    """A Request that can be carried out; Keras is not loaded for it.
 
     Args:
-        model: MaskRCNN.
+        config: Config of the model.
         Others as of `MaskRCNN.export`.
 
     Raises:
@@ -99,11 +106,11 @@ def checked_request(model, path, format_, overwrite, weights, image_type, image_
     _check_choice("image_type", image_type, IMAGE_TYPES)
     if format_ != "tflite" and (weights != "float32" or image_shape is not None):
         raise ValueError(f"weights and image_shape are for TFLite; the format is {format_}")
-    if image_type != "uint8" and format_ not in ("saved_model", "onnx"):
-        raise ValueError(f"image_type is for SavedModel and ONNX; the format is {format_}")
-    _check_model(model, format_)
+    if image_type not in TYPES_OF[format_]:
+        raise ValueError(f"image_type = {image_type!r}: expected one of "
+                         f"{', '.join(TYPES_OF[format_])} for the format {format_}")
     if format_ == "tflite":
-        image_shape = checked_shape(model.config, image_shape)
+        image_shape = checked_shape(config, image_shape)
     _check_packages(format_)
     check_target(path, format_, overwrite)
     return Request(path, format_, overwrite, weights, image_type, image_shape)
@@ -114,7 +121,14 @@ def _check_choice(name, value, known):
         raise ValueError(f"{name} = {value!r}: expected one of {', '.join(known)}")
 
 
-def _check_model(model, format_):
+def check_model(model, format_):
+    """Whether a MaskRCNN can be written in a format, in this process.
+
+    Raises:
+        ValueError: training mode, or a backend of Keras that has no such graph.
+    """
+    import keras
+
     if model.mode != "inference":
         raise ValueError(
             "export: expected a model in inference mode, received one in training mode; use "

@@ -17,11 +17,14 @@ from mrcnn.kernels.jax_backend.replicas import (
     MORE_DEVICES,
     SPLITS_DETECTION,
     DataParallel,
+    Workers,
     list_devices,
     on_device,
     own_rows,
     replica_count,
+    share_of_loss,
     sum_over_replicas,
+    whole_losses,
 )
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "MORE_DEVICES",
     "SPLITS_DETECTION",
     "DataParallel",
+    "Workers",
     "compile_forward",
     "crop_and_resize",
     "crop_from_pyramid",
@@ -42,6 +46,8 @@ __all__ = [
     "repeat_exactly",
     "replica_count",
     "run_once",
+    "share_of_loss",
     "sum_over_replicas",
     "top_k",
+    "whole_losses",
 ]

@@ -23,6 +23,16 @@ def sum_over_replicas(value):
     return value
 
 
+def whole_losses(losses):
+    """Scalars as they are to be logged: as they are."""
+    return list(losses)
+
+
+def share_of_loss(loss, whole):
+    """What `compute_loss` has to answer: the loss itself, `whole` being the same."""
+    return loss
+
+
 def own_rows(values):
     """All rows: see the module."""
     return values
@@ -63,3 +73,27 @@ class DataParallel:
 
     def adopt(self, model):
         """Nothing to prepare in a compiled model."""
+
+
+class Workers:
+    """Several processes that train one model: not on JAX.
+
+    Args:
+        addresses: of the processes.
+        index: of this one.
+
+    Raises:
+        ValueError: always; it says what to do.
+    """
+
+    def __init__(self, addresses, index):
+        raise ValueError(
+            f"TF_CONFIG names {len(addresses)} workers, which train together with "
+            "KERAS_BACKEND=tensorflow only; unset it to train in one process"
+        )
+
+
+def sharing_devices(model) -> int:
+    """Devices that hold a copy of a model's weights and share its batches."""
+    variables = model.variables
+    return len(variables[0].value.sharding.device_set) if variables else 1

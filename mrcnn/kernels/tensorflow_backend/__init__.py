@@ -21,14 +21,18 @@ from mrcnn.kernels.tensorflow_backend.replicas import (
     on_device,
     own_rows,
     replica_count,
+    share_of_loss,
     sum_over_replicas,
+    whole_losses,
 )
+from mrcnn.kernels.tensorflow_backend.workers import Workers
 
 __all__ = [
     "JIT_TRAINING",
     "MORE_DEVICES",
     "SPLITS_DETECTION",
     "DataParallel",
+    "Workers",
     "compile_forward",
     "crop_and_resize",
     "crop_from_pyramid",
@@ -41,6 +45,8 @@ __all__ = [
     "repeat_exactly",
     "replica_count",
     "run_once",
+    "share_of_loss",
     "sum_over_replicas",
     "top_k",
+    "whole_losses",
 ]

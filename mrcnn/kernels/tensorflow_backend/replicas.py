@@ -1,13 +1,18 @@
 """Several devices that train one model, each on its share of the batch.
 
 A replica is a device with its own copy of the weights. All do the same step, each on its rows.
+They belong to one process, or each to a process of its own: see `workers`.
 """
 
 import tensorflow as tf
 
+from mrcnn.kernels.tensorflow_backend.workers import working_together
+
 
 def replica_count() -> int:
     """Devices that share a batch, where this is called; 1 outside of their common step."""
+    if working_together():
+        return working_together().count
     context = tf.distribute.get_replica_context()
     return 1 if context is None else context.num_replicas_in_sync
 
@@ -16,7 +21,36 @@ def sum_over_replicas(value):
     """Sum of a tensor over the devices that share a batch; without others the tensor itself."""
     if replica_count() == 1:
         return value
+    if working_together():
+        return working_together().add([value])[0]
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def whole_losses(losses):
+    """Scalars as they are to be logged.
+
+    Args:
+        losses: list of scalars; the mean over the devices is the loss of the whole batch.
+
+    Returns:
+        List of scalars: over processes that mean. Over the devices of one process Keras itself
+        takes the mean of what is logged, so there they stay.
+    """
+    if not working_together():
+        return list(losses)
+    return [total / replica_count() for total in working_together().add(list(losses))]
+
+
+def share_of_loss(loss, whole):
+    """What `compute_loss` has to answer: its gradient, added over the devices, is the batch's.
+
+    Args:
+        loss: scalar; the mean over the devices is the loss of the whole batch.
+        whole: the same of `whole_losses`. Keras logs the answer: over processes it is this value,
+            and in one process Keras multiplies it by the number of devices.
+    """
+    share = loss / replica_count()
+    return share + tf.stop_gradient(whole - share) if working_together() else share
 
 
 def own_rows(values):
@@ -31,7 +65,11 @@ def own_rows(values):
     if replica_count() == 1:
         return values
     rows = tf.shape(values)[0] // replica_count()
-    start = tf.distribute.get_replica_context().replica_id_in_sync_group * rows
+    if working_together():
+        index = working_together().index
+    else:
+        index = tf.distribute.get_replica_context().replica_id_in_sync_group
+    start = index * rows
     return values[start : start + rows]
 
 
@@ -76,18 +114,33 @@ class DataParallel:
         Args:
             model: keras.Model, built and compiled within `building`.
 
+        Raises:
+            ValueError: the optimizer accumulates gradients.
+
         Keras adds the devices' gradients when it updates the weights, after each was clipped by
         itself and looked through for what is not finite. Here they are added first.
         """
         optimizer = model.optimizer
+        innermost = getattr(optimizer, "inner_optimizer", optimizer)  # float16 wraps the real one
+        if innermost.gradient_accumulation_steps:
+            raise ValueError(
+                "GRADIENT_ACCUMULATION: expected 1 on several devices with TensorFlow, received "
+                f"{innermost.gradient_accumulation_steps}. Keras cannot accumulate there; raise "
+                "IMAGES_PER_GPU, or set KERAS_BACKEND=jax"
+            )
         with self.building():
             optimizer.build(model.trainable_variables)
         # Keras reads a batch ahead, to build what is not built, and so disturbs the feed's order.
         model._maybe_symbolic_build = lambda *args, **kwargs: None
-        _add_gradients_first(optimizer)
+        _add_gradients_first(optimizer, innermost)
 
 
-def _add_gradients_first(optimizer):
+def sharing_devices(model) -> int:
+    """Devices that hold a copy of a model's weights and share its batches."""
+    return model.distribute_strategy.num_replicas_in_sync
+
+
+def _add_gradients_first(optimizer, innermost):
     """The optimizer gets the sum of the devices' gradients, and adds nothing by itself."""
     apply = optimizer.apply
 
@@ -98,5 +151,4 @@ def _add_gradients_first(optimizer):
         return apply([None if grad is None else next(sums) for grad in grads], trainable_variables)
 
     optimizer.apply = apply_sum
-    innermost = getattr(optimizer, "inner_optimizer", optimizer)  # float16 wraps the real one
     innermost._all_reduce_sum_gradients = list

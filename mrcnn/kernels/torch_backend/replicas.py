@@ -17,6 +17,16 @@ def sum_over_replicas(value):
     return value
 
 
+def whole_losses(losses):
+    """Scalars as they are to be logged: as they are."""
+    return list(losses)
+
+
+def share_of_loss(loss, whole):
+    """What `compute_loss` has to answer: the loss itself, `whole` being the same."""
+    return loss
+
+
 def own_rows(values):
     """All rows."""
     return values
@@ -47,3 +57,26 @@ class DataParallel:
             f"GPU_COUNT: expected 1 on the torch backend, received {len(devices)}. "
             f"{MORE_DEVICES}; or set GPU_COUNT = 1 and raise IMAGES_PER_GPU."
         )
+
+
+class Workers:
+    """Several processes that train one model: not on torch.
+
+    Args:
+        addresses: of the processes.
+        index: of this one.
+
+    Raises:
+        ValueError: always; it says what to do.
+    """
+
+    def __init__(self, addresses, index):
+        raise ValueError(
+            f"TF_CONFIG names {len(addresses)} workers, which train together with "
+            "KERAS_BACKEND=tensorflow only; unset it to train in one process"
+        )
+
+
+def sharing_devices(model) -> int:
+    """Devices that share a model's batches: 1."""
+    return 1
