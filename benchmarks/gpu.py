@@ -24,6 +24,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 import numpy as np  # noqa: E402
 
 from benchmarks.gpu_parts import cases, report  # noqa: E402
+from benchmarks.gpu_parts.comparing import compare  # noqa: E402
 from benchmarks.gpu_parts.processes import run_group, run_module  # noqa: E402
 
 MINUTES = 8.5
@@ -44,17 +45,15 @@ def available(frameworks):
     return [name for name in frameworks if name not in missing], missing
 
 
-def check(framework, precisions, cpu, until):
+def check(framework, precisions, quick, cpu, until):
     """{(framework, precision): what `check.compare` answers, or {"error": why}}."""
-    from benchmarks.gpu_parts.check import compare
-
     found, answers = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         wanted = [("processor", "float32"), *((("device", p)) for p in precisions)]
         for where, precision in wanted:
             path = Path(folder, f"{where}_{precision}.npz")
             limit = min(CHECK_LIMIT, until - time.time())
-            why = run_module("check", [precision, path], framework,
+            why = run_module("check", [precision, int(quick), path], framework,
                              cpu or where == "processor", limit)
             if why and where == "processor":
                 return {(framework, precision): {"error": f"on the processor: {why}"}
@@ -79,7 +78,7 @@ def measure(args):
     end = start + 60 * args.minutes
     for name in frameworks if not args.no_check else ():
         if name != "torchvision":
-            run["checks"] |= check(name, ["float32", *args.precisions], args.cpu, end)
+            run["checks"] |= check(name, ["float32", *args.precisions], args.quick, args.cpu, end)
             write(run, args.out, start)
     left = cases.groups(cases.all_cases(frameworks, args.modes, args.precisions, args.quick))
     while left:

@@ -86,7 +86,7 @@ def network(model, batch, device):
 def detect(model, images, device):
     """uint8 arrays in; boxes, classes, scores and whole bool masks [N, H, W] on the host out."""
     answers = model(to_device(images, device))
-    return [{name: (values[:, 0] > 0.5 if name == "masks" else values).cpu().numpy()
+    return [{name: (values[:, 0] > 0.5 if name == "masks" else values.float()).cpu().numpy()
              for name, values in one.items()} for one in answers]
 
 

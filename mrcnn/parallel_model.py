@@ -8,14 +8,14 @@ __all__ = ["ParallelModel"]
 class ParallelModel:
     """`ParallelModel(keras_model, gpu_count)` answers the very model it was given.
 
-    Matterport copied the model to each GPU here. With Keras 3 a model cannot be split after it
-    is built, so this class splits nothing: what comes back is `keras_model` itself, to compile,
-    fit, save and predict with as before, on one device. Training on several devices comes later;
-    until then `Config.GPU_COUNT` is no more than a factor of the batch size.
+    Matterport copied the model to each GPU here. Now `Config.GPU_COUNT` does it, when MaskRCNN
+    builds the model: its batches are shared by that many devices. So this class splits nothing,
+    and what comes back is `keras_model` itself, to compile, fit, save and predict with as before.
+    It warns where the model was built for fewer devices than the script counts on.
 
     Args:
         keras_model: a Keras model (of a MaskRCNN: its `keras_model`).
-        gpu_count: devices the script hoped for; more than one gives a warning.
+        gpu_count: devices the script counts on.
 
     Returns:
         `keras_model`.
@@ -32,13 +32,23 @@ class ParallelModel:
             raise TypeError(f"ParallelModel expected a Keras model, received {received}{hint}")
         if int(gpu_count) != gpu_count or gpu_count < 1:
             raise ValueError(f"gpu_count: expected a whole number from 1, received {gpu_count!r}")
-        if gpu_count > 1:
-            warnings.warn(
-                f"ParallelModel does not split a model: it stays on one device instead of "
-                f"{gpu_count}. Config.GPU_COUNT, too, only multiplies the batch size so far.",
-                stacklevel=2,
-            )
+        _warn_of_fewer(keras_model, int(gpu_count))
         return keras_model
 
     def __init__(self, keras_model, gpu_count):
         """Not run, since the answer is no ParallelModel; it shows tools the parameters."""
+
+
+def _warn_of_fewer(keras_model, gpu_count):
+    if gpu_count == 1:
+        return
+    from mrcnn import kernels
+
+    count = kernels.sharing_devices(keras_model)
+    if count < gpu_count:
+        warnings.warn(
+            f"ParallelModel does not split a model that is built: this one stays on {count} of "
+            f"{gpu_count} devices. Set GPU_COUNT = {gpu_count} in the Config before MaskRCNN is "
+            "built, on a machine with that many GPUs: then its devices share each batch.",
+            stacklevel=3,
+        )

@@ -1,6 +1,6 @@
 """The same network with the same weights on the device and on the processor: the same answers?
 
-    python -m benchmarks.gpu_parts.check PRECISION ANSWER.npz
+    python -m benchmarks.gpu_parts.check PRECISION QUICK(0 or 1) ANSWER.npz
 """
 
 import sys
@@ -13,9 +13,9 @@ from benchmarks.gpu_parts.ours import POLICY
 from benchmarks.suite.detection import build
 
 SIZE = 256
-SCORES_APART = 1e-3  # of the proposal network, in float32
-LEAST_FOUND = 0.95  # share of the detections found again, in float32
-IOU = 0.9
+# Factors that keep the activations in a trained network's range; by the start of a layer's name.
+FACTORS = {"conv1": 0.02, "rpn_class_raw": 0.3, "rpn_bbox_pred": 0.3, "mrcnn_class_logits": 0.3,
+           "mrcnn_bbox_fc": 0.3}
 
 
 def set_weights(model, seed=0):
@@ -26,16 +26,17 @@ def set_weights(model, seed=0):
         if "seed" in variable.path or "seed" in name:
             continue
         if name == "kernel":
-            value = rng.normal(0, np.sqrt(1.5 / np.prod(shape[:-1])), shape)
+            value = rng.normal(0, np.sqrt(1 / np.prod(shape[:-1])), shape)
+            value *= next((f for start, f in FACTORS.items() if start in variable.path), 1.0)
         else:
             value = np.full(shape, float(name in ("gamma", "moving_variance")))
         variable.assign(value.astype("float32"))
 
 
-def answers(precision):
+def answers(precision, quick):
     """Outputs of the network for two noise images, a dict of arrays."""
     keras.utils.set_random_seed(0)
-    model = build("resnet50", SIZE, POLICY[precision], quick=True)
+    model = build("resnet50", SIZE, POLICY[precision], quick)
     set_weights(model.keras_model)
     rng = np.random.default_rng(1)
     images = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(2)]
@@ -45,44 +46,11 @@ def answers(precision):
     return {"detections": outputs[0], "rpn_class": outputs[5], "rpn_bbox": outputs[6]}
 
 
-def overlaps(first, second):
-    """IoU [N, M] of boxes (y1, x1, y2, x2)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:4], second[None, :, 2:4])
-    shared = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = [np.prod(boxes[:, 2:4] - boxes[:, :2], axis=-1) for boxes in (first, second)]
-    return shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-12)
-
-
-def found_again(expected, actual):
-    """Share of the detections [B, D, 6] that the other has too: same class, IoU above 0.9."""
-    hits = count = 0
-    for ours, theirs in zip(expected, actual, strict=True):
-        ours, theirs = ours[ours[:, 4] > 0], theirs[theirs[:, 4] > 0]
-        same = (overlaps(ours, theirs) > IOU) & (ours[:, None, 4] == theirs[None, :, 4])
-        hits, count = hits + same.any(axis=1).sum(), count + len(ours)
-    return float(hits / max(count, 1))
-
-
-def compare(expected, actual, precision):
-    """{"scores", "deltas": largest difference, "found": share, "ok": bool or None}.
-
-    In float32 there are bounds; the shorter types say how far they are and no more, as `ok` None.
-    """
-    apart = {name: float(np.abs(expected[key] - actual[key]).max())
-             for name, key in (("scores", "rpn_class"), ("deltas", "rpn_bbox"))}
-    found = found_again(expected["detections"], actual["detections"])
-    ok = None
-    if precision == "float32":
-        ok = apart["scores"] < SCORES_APART and found >= LEAST_FOUND
-    return {**apart, "found": found, "ok": ok}
-
-
 def main():
     """Writes the answers of this process's device."""
-    precision, path = sys.argv[1:3]
+    precision, quick, path = sys.argv[1:4]
     device_of(keras.backend.backend()).set_precision(precision)
-    np.savez(path, **answers(precision))
+    np.savez(path, **answers(precision, quick == "1"))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Measurer:
             from benchmarks.gpu_parts import theirs
 
             model = self._model(case.row[1:3], lambda: theirs.build(case, self.device, self.quick))
-            return theirs.inference_ways(model, case, self.device)
+            return theirs.inference_ways(model, case, self.device, self.quick)
         from benchmarks.gpu_parts import ours
 
         model = self._model(case.precision, lambda: ours.detector(case.precision, self.quick))

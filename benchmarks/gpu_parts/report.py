@@ -97,5 +97,6 @@ def as_json(run):
         **{key: run[key] for key in ("devices", "frameworks", "missing", "minutes")},
         "checks": [{"framework": framework, "precision": precision, **one}
                    for (framework, precision), one in run["checks"].items()],
-        "cases": [{**dataclasses.asdict(case), **numbers} for case, numbers in run["found"].items()],
+        "cases": [{**dataclasses.asdict(case), **numbers}
+                  for case, numbers in run["found"].items()],
     }

@@ -10,13 +10,15 @@ from mrcnn.geometry.boxes import extract_bboxes
 
 LOW = {"float32": None, "tf32": None, "bfloat16": torch.bfloat16}
 PAD = 32
+CANDIDATES, QUICK_CANDIDATES = 1000, 10  # boxes that reach suppression, an image
 
 
-def inference_ways(model, case, device):
+def inference_ways(model, case, device, quick):
     """{"network", "detect": function} of a case; both from host to host."""
     images = images_of(case)
     low = LOW[case.precision]
-    torchvision_model.let_through(model, torchvision_model.to_device(images[:1], device.name))
+    torchvision_model.let_through(model, torchvision_model.to_device(images[:1], device.name),
+                                  QUICK_CANDIDATES if quick else CANDIDATES)
     height, width = (-(-side // PAD) * PAD for side in (case.height, case.width))
     batch = torch.zeros(case.batch, 3, height, width)
     for place, image in zip(batch, images, strict=True):

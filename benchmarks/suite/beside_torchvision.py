@@ -27,7 +27,8 @@ def rows(options):
     classes = model.config.NUM_CLASSES
     theirs = torchvision_model.build(size, size, classes, small=options.quick)
     image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    torchvision_model.let_through(theirs, torchvision_model.to_device([image], "cpu"))
+    torchvision_model.let_through(theirs, torchvision_model.to_device([image], "cpu"),
+                                  10 if options.quick else 1000)
     times = paired({"ours": lambda: model.detect([image]),
                     "theirs": lambda: torchvision_model.detect(theirs, [image], "cpu")},
                    options.rounds)

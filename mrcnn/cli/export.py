@@ -32,7 +32,7 @@ TFLite      built-in operators only, images of one size; the description beside
 @click.option("--format", "format_", metavar="NAME",
               help="saved_model, onnx, tflite or keras.  [default: as PATH ends]")
 @click.option("--weights", metavar="KIND",
-              help="TFLite: float32, float16 or int8.  [default: float32]")
+              help="TFLite: float32, or float16 for half the size.  [default: float32]")
 @click.option("--image-type", metavar="TYPE",
               help="Of the images: uint8, uint16 or float32.  [default: uint8]")
 @click.option("--image-shape", type=click.IntRange(min=1), nargs=2, metavar="H W",

@@ -72,7 +72,7 @@ class TrainingFeed(keras.utils.PyDataset):
         self.error = None
         self.share = share
         if config.BATCH_SIZE % share[1]:
-            raise ValueError(f"a batch of {config.BATCH_SIZE} images has no {share[1]} equal shares")
+            raise ValueError(f"{config.BATCH_SIZE} images have no {share[1]} equal shares")
         self._reader = ExampleReader(dataset, config, False, augmentation,
                                      no_augmentation_sources)
         self._passes = Passes(dataset.image_ids, shuffle,

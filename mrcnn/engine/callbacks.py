@@ -7,6 +7,7 @@ import shutil
 
 import keras
 
+from mrcnn import kernels
 from mrcnn._atomic import atomic_path
 from mrcnn.engine.checkpoint_files import best_of
 from mrcnn.engine.checkpoints import prune_checkpoints, read_checkpoint_meta, save_checkpoint
@@ -191,14 +192,14 @@ def all_callbacks(feed, saver, log_dir, custom=None):
         custom: the caller's, those first that put values into the logs.
 
     Returns:
-        Repeatable draws, the NaN guard, the caller's own, TensorBoard where it is installed, and
+        Repeatable draws, the NaN guard, the caller's own, TensorBoard where it is installed and TensorFlow the backend, and
         last the checkpoint, which so holds what those before it logged, and BestCheckpoint, which
         copies it.
     """
     callbacks = [RepeatableDraws(), NonFiniteLoss(feed)]
     copying = [c for c in custom or () if isinstance(c, BestCheckpoint)]
     callbacks += [c for c in custom or () if not isinstance(c, BestCheckpoint)]
-    if importlib.util.find_spec("tensorboard"):
+    if kernels.TENSORBOARD and importlib.util.find_spec("tensorboard"):
         callbacks.append(keras.callbacks.TensorBoard(log_dir=log_dir, write_graph=False))
     for callback in copying:
         callback.attach(saver.pattern)

@@ -96,13 +96,12 @@ class FoldedModel:
         for norm, before in self._pairs.items():
             factor, shift = _folded(_inner(norm), _inner(before))
             kernel = _kernel_of(_inner(before))
-            values[id(kernel)] = keras.ops.convert_to_numpy(kernel) * factor
+            values[id(kernel)] = np.asarray(kernel) * factor
             bias = _inner(before).bias if _inner(before).use_bias else self._remainders[norm].shift
             values[id(bias)] = shift
         computed = _computed_types(self.model)
         return [
-            np.asarray(values[id(v)] if id(v) in values else keras.ops.convert_to_numpy(v),
-                       computed.get(id(v), v.dtype))
+            np.asarray(values.get(id(v), v), computed.get(id(v), v.dtype))
             for v in self.model.variables
         ]
 
@@ -169,7 +168,7 @@ def _kernel_of(layer):
 def _folded(norm, layer):
     """(factor that broadcasts against the kernel of `layer`, its new bias [C]), float32."""
     def number(variable):
-        return keras.ops.convert_to_numpy(variable).astype(np.float64)
+        return np.asarray(variable, np.float64)
 
     factor = 1.0 / np.sqrt(number(norm.moving_variance) + norm.epsilon)
     factor = factor * number(norm.gamma) if norm.scale else factor

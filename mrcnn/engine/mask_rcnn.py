@@ -32,6 +32,7 @@ from mrcnn.engine.imagenet import backbone_weights_path
 from mrcnn.engine.optimizers import build_optimizer
 from mrcnn.engine.stale_config import ConfigSnapshot
 from mrcnn.engine.weights import load_weights_by_name
+from mrcnn.engine.workers import team_of
 from mrcnn.geometry import boxes as box_geometry
 from mrcnn.geometry import molding
 from mrcnn.nets.assembly import build_model
@@ -184,6 +185,11 @@ class MaskRCNN:
         self.checkpoint_path = run_folders.checkpoint_pattern(self.log_dir, self._name)
 
     @property
+    def is_chief(self):
+        """False in a process that trains for another one, which writes the files (TF_CONFIG)."""
+        return team_of(self).chief
+
+    @property
     def _name(self):
         return str(self.config.NAME or "model")
 
@@ -223,6 +229,8 @@ class MaskRCNN:
             ValueError: wrong mode, dataset, layers or knob; or a bad image, which is named.
             FloatingPointError: a loss became NaN; the images are named.
             PermissionError: the log folder cannot be written.
+            ConnectionError: of several processes that train together (see `engine.workers`)
+                another one is gone.
             KeyboardInterrupt: Ctrl-C, after the present step and when what it learned is saved.
         """
         self._need("training")
@@ -523,7 +531,7 @@ class MaskRCNN:
             path: a folder for a SavedModel, or a file ending in .onnx, .tflite or .keras.
             format: "saved_model", "onnx", "tflite" or "keras", where the ending does not say it.
             overwrite: replace an earlier export.
-            weights: TFLite: "float32", "float16", or "int8" for weights of 8 bits.
+            weights: TFLite: "float32", or "float16" for half the size.
             image_type: type of the images, "uint8", "float32", or "uint16" (not of TFLite).
             image_shape: TFLite: (height, width) of its input; None for IMAGE_SHAPE.
 

@@ -27,6 +27,7 @@ from mrcnn.data.batches import first_seed
 VARIABLE = "TF_CONFIG"
 KINDS = ("chief", "worker")
 MAY_DIFFER = ("LOADER_WORKERS", "IMAGE_CACHE_MB", "IMAGE_CACHE_DIR")  # knobs of a machine
+BLOCK = 4096  # letters of a message travel in such numbers, so that few shapes are compiled
 _joined = {}  # the Workers of this process, by its place: it can join them only once
 
 
@@ -96,12 +97,13 @@ class Team:
             return value
         text = json.dumps(value).encode() if self.chief else b""
         (length,) = self.sum([np.array(len(text), np.int64)])
-        (letters,) = self.sum([np.frombuffer(text.ljust(length, b"\0"), np.uint8).astype(np.int64)
-                               * self.chief])
-        return json.loads(letters.astype(np.uint8).tobytes())
+        letters = np.zeros(-(-int(length) // BLOCK) * BLOCK, np.int64)
+        letters[: len(text)] = np.frombuffer(text, np.uint8)
+        (letters,) = self.sum([letters])
+        return json.loads(letters[:length].astype(np.uint8).tobytes())
 
     def share_variables(self, variables):
-        """Give all workers the chief's values of some keras.Variables, equal in number and shape."""
+        """Give all workers the chief's values of the same list of keras.Variables."""
         if self.alone:
             return
         arrays = [np.asarray(keras.ops.convert_to_numpy(v)) for v in variables]

@@ -46,6 +46,11 @@ def top_k(values, k):
     return ops.top_k(values, k=k)
 
 
+def smaller(limit, size):
+    """The smaller of a number and a size, which is a number or, where it is open, a tensor."""
+    return min(limit, size) if isinstance(size, int) else ops.minimum(limit, size)
+
+
 # --- crops ----------------------------------------------------------------------------------
 
 

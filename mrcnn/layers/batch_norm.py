@@ -1,7 +1,26 @@
 """Batch normalisation that can keep its statistics frozen while training."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
+
+_folded = contextvars.ContextVar("what is left of folded BatchNorm layers", default=None)
+
+
+@contextlib.contextmanager
+def folded_norms(shifts):
+    """Within it, some BatchNorm layers only add a shift: the layer before them did the rest.
+
+    Args:
+        shifts: {id of a layer: [C] tensor to add, or None for nothing}.
+    """
+    token = _folded.set(shifts)
+    try:
+        yield
+    finally:
+        _folded.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="mrcnn")
@@ -20,11 +39,34 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         """inputs [..., C] -> same shape."""
-        if self.train_bn is not None and not self.train_bn:
-            training = False
-        if self.compute_dtype != "float32" and not (training and self.trainable):
+        folded = _folded.get()
+        if folded is not None and id(self) in folded:
+            shift = folded[id(self)]
+            return inputs if shift is None else ops.add(inputs, ops.cast(shift, inputs.dtype))
+        training = self.takes_batch_statistics(training)
+        if self.compute_dtype != "float32" and not training:
             return self._with_stored_statistics(inputs)
         return super().call(inputs, training=training, mask=mask)
+
+    def takes_batch_statistics(self, training):
+        """Whether a call normalises with the statistics of its batch, not with the stored ones."""
+        frozen = self.train_bn is not None and not self.train_bn
+        return bool(training) and self.trainable and not frozen
+
+    def factor_and_shift(self, value_of=ops.convert_to_tensor):
+        """What the layer multiplies each channel by, and adds, on stored statistics.
+
+        Args:
+            value_of: function from a variable to its tensor.
+
+        Returns:
+            (factor [C], shift [C]), float32.
+        """
+        factor = ops.rsqrt(value_of(self.moving_variance) + self.epsilon)
+        if self.scale:
+            factor = factor * value_of(self.gamma)
+        shift = -value_of(self.moving_mean) * factor
+        return factor, shift + value_of(self.beta) if self.center else shift
 
     def _with_stored_statistics(self, inputs):
         """One multiplication and one addition in low precision.
@@ -32,18 +74,11 @@ class BatchNorm(keras.layers.BatchNormalization):
         Keras' own layer would widen the whole tensor to float32 and narrow it again. Only
         batch statistics need that.
         """
-        factor = ops.rsqrt(ops.cast(self.moving_variance, "float32") + self.epsilon)
-        if self.scale:
-            factor = factor * ops.cast(self.gamma, "float32")
-        offset = -ops.cast(self.moving_mean, "float32") * factor
-        if self.center:
-            offset = offset + ops.cast(self.beta, "float32")
         shape = [1] * len(inputs.shape)
         shape[self.axis] = inputs.shape[self.axis]
-        factor, offset = (
-            ops.cast(ops.reshape(x, shape), self.compute_dtype) for x in (factor, offset)
-        )
-        return inputs * factor + offset
+        numbers = self.factor_and_shift(lambda variable: ops.cast(variable, "float32"))
+        factor, shift = (ops.cast(ops.reshape(x, shape), self.compute_dtype) for x in numbers)
+        return inputs * factor + shift
 
     def get_config(self):
         """Constructor arguments, JSON-able."""

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from mrcnn import kernels
-from mrcnn.kernels.portable import first_true, fixed_point
+from mrcnn.kernels.portable import first_true, fixed_point, smaller
 from mrcnn.layers.tensor_boxes import (
     apply_box_deltas,
     clip_boxes,
@@ -152,7 +152,7 @@ class DetectionLayer(keras.layers.Layer):
         rows = ops.concatenate(
             [boxes, ops.cast(class_ids, "float32")[..., None], scores[..., None]], axis=-1
         )
-        missing = ops.maximum(self.max_instances - ops.shape(scores)[1], 0)
+        missing = self.max_instances - smaller(self.max_instances, ops.shape(scores)[1])
         rows = ops.pad(rows, [(0, 0), (0, missing), (0, 0)])
         keep = ops.pad(keep, [(0, 0), (0, missing)])
         front, kept = first_true(keep, self.max_instances)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from mrcnn import kernels
+from mrcnn.kernels.portable import smaller
 from mrcnn.layers.tensor_boxes import apply_box_deltas, clip_boxes, take_rows
 
 UNIT_WINDOW = np.array([0.0, 0.0, 1.0, 1.0], np.float32)
@@ -61,7 +62,7 @@ class ProposalLayer(keras.layers.Layer):
             "proposals" [B, N, 4].
         """
         foreground = rpn_class[:, :, 1]
-        count = ops.minimum(self.pre_nms_limit, ops.shape(foreground)[1])
+        count = smaller(self.pre_nms_limit, ops.shape(foreground)[1])
         scores, best = kernels.top_k(foreground, count)
         std_dev = ops.convert_to_tensor(self.bbox_std_dev, dtype="float32")
         best_anchors = take_rows(anchors, best)

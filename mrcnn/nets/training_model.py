@@ -5,7 +5,9 @@ import numpy as np
 from keras import ops
 
 from mrcnn import kernels
+from mrcnn.nets.frozen_norms import call_with, foldable_pairs, folded_values
 from mrcnn.nets.losses import LOSSES
+from mrcnn.nets.precision import FLOAT32
 
 NOT_DECAYED = ("gamma", "beta")
 
@@ -23,9 +25,20 @@ class TrainingModel(keras.Model):
         missing = [name for name in LOSSES if name not in self.output_names]
         if missing:
             raise ValueError(f"the training graph has no output named {', '.join(missing)}")
+        self.dtype_policy = FLOAT32  # that of the whole: its layers have their own
+        self._foldable_pairs = foldable_pairs(self)
         self.loss_weights = dict.fromkeys(LOSSES, 1.0)
         self.weight_decay = 0.0
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
+
+    def call(self, inputs, training=None, mask=None):
+        """The graph's outputs, batch-norm on frozen statistics folded (see `frozen_norms`)."""
+        pairs = [(norm, convolution) for norm, convolution in self._foldable_pairs
+                 if not norm.takes_batch_statistics(training)]
+        variables = self.variables
+        values, shifts = folded_values({id(v): ops.convert_to_tensor(v) for v in variables}, pairs)
+        graph = super().call
+        return call_with(lambda: graph(inputs, training, mask), variables, values, shifts)
 
     def configure_losses(self, loss_weights, weight_decay):
         """Set before `compile`.

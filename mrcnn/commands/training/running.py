@@ -41,8 +41,9 @@ def train(options, resume=None):
               f"--epochs {plan.epochs + 10} goes on for ten more.")
         return str(Path(plan.resumed.path).parent)
     model = open_trainer(plan)
-    _write_run(model, plan, options)
-    print(f"{'run':>10}  {model.log_dir}\n", flush=True)
+    if model.is_chief:  # others train for it, see engine.workers
+        _write_run(model, plan, options)
+        print(f"{'run':>10}  {model.log_dir}\n", flush=True)
     try:
         _train_stages(model, plan)
     except KeyboardInterrupt:
@@ -53,8 +54,9 @@ def train(options, resume=None):
         if type(error).__name__ != "ResourceExhaustedError":
             raise
         raise ValueError(_too_large(model.config)) from error
-    _draw_losses(model.log_dir)
-    print(f"\n{closing_lines(model.log_dir, plan)}")
+    if model.is_chief:
+        _draw_losses(model.log_dir)
+        print(f"\n{closing_lines(model.log_dir, plan)}")
     return model.log_dir
 
 
@@ -153,7 +155,8 @@ def _callbacks(model, plan, table, measure, layers):
     from mrcnn.engine.callbacks import BestCheckpoint
 
     found = [measure] if measure else []
-    found += [table, HistoryFile(model.log_dir, layers), BestCheckpoint()]
+    if model.is_chief:
+        found += [table, HistoryFile(model.log_dir, layers), BestCheckpoint()]
     if plan.options.patience:
         monitor = "val_mAP" if measure else "val_loss" if plan.data.val else "loss"
         found.append(keras.callbacks.EarlyStopping(

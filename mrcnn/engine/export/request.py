@@ -10,7 +10,7 @@ from importlib import util
 from pathlib import Path
 
 FORMATS = {"": "saved_model", ".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
-WEIGHT_TYPES = ("float32", "float16", "int8")
+WEIGHT_TYPES = ("float32", "float16")
 IMAGE_TYPES = ("uint8", "uint16", "float32")
 # Types of images that a format takes.
 TYPES_OF = {"saved_model": IMAGE_TYPES, "onnx": IMAGE_TYPES, "tflite": ("uint8", "float32"),

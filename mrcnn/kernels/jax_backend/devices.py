@@ -4,6 +4,7 @@ import jax
 
 # Keras trains a compiled step; without it every operation would be sent off alone.
 JIT_TRAINING = True
+TENSORBOARD = False  # Keras' callback would load TensorFlow
 
 
 def device_names() -> list[str]:

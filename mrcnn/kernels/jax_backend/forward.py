@@ -25,6 +25,11 @@ class Forward:
         arrays = [np.asarray(x, d) for x, d in zip(arrays, self._dtypes, strict=True)]
         return [np.asarray(x) for x in jax.device_get(self._function(self._weights(), *arrays))]
 
+    def renew(self, weights):
+        """Compute with other weights from now on: arrays of the shapes and types before."""
+        fixed = [jax.numpy.asarray(array) for array in weights]
+        self._weights = lambda: fixed
+
     @property
     def traces(self):
         """How often it has been compiled: once for each set of input shapes."""
@@ -67,10 +72,10 @@ def compile_forward(model, more=(), around=None, weights=None):
     """
     dtypes = [x.dtype for x in model.inputs] + [dtype for _, dtype in more]
     function = jax.jit(_with_weights(model, around))
-    if weights is None:
-        return Forward(function, lambda: _values(model), dtypes)
-    fixed = [jax.numpy.asarray(array) for array in weights]
-    return Forward(function, lambda: fixed, dtypes)
+    compiled = Forward(function, lambda: _values(model), dtypes)
+    if weights is not None:
+        compiled.renew(weights)
+    return compiled
 
 
 def run_once(model, inputs):

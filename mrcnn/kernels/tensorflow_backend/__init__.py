@@ -2,11 +2,12 @@
 
 from mrcnn.kernels.tensorflow_backend.devices import (
     JIT_TRAINING,
+    TENSORBOARD,
     device_names,
     prepare_devices,
     repeat_exactly,
 )
-from mrcnn.kernels.tensorflow_backend.forward import compile_forward, run_once
+from mrcnn.kernels.tensorflow_backend.forward import compile_forward, fingerprint, run_once
 from mrcnn.kernels.tensorflow_backend.operations import (
     crop_and_resize,
     crop_from_pyramid,
@@ -22,6 +23,7 @@ from mrcnn.kernels.tensorflow_backend.replicas import (
     own_rows,
     replica_count,
     share_of_loss,
+    sharing_devices,
     sum_over_replicas,
     whole_losses,
 )
@@ -29,6 +31,7 @@ from mrcnn.kernels.tensorflow_backend.workers import Workers
 
 __all__ = [
     "JIT_TRAINING",
+    "TENSORBOARD",
     "MORE_DEVICES",
     "SPLITS_DETECTION",
     "DataParallel",
@@ -38,6 +41,7 @@ __all__ = [
     "crop_from_pyramid",
     "device_names",
     "list_devices",
+    "fingerprint",
     "non_max_suppression",
     "on_device",
     "own_rows",
@@ -46,6 +50,7 @@ __all__ = [
     "replica_count",
     "run_once",
     "share_of_loss",
+    "sharing_devices",
     "sum_over_replicas",
     "top_k",
     "whole_losses",

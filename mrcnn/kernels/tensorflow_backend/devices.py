@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 JIT_TRAINING = False  # crop_and_resize has no XLA kernel
+TENSORBOARD = True  # Keras' callback writes with TensorFlow
 
 
 def device_names() -> list[str]:

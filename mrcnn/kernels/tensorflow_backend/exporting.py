@@ -74,7 +74,7 @@ def write_tflite(path, function, inputs, weights, variables):
         path: of the file.
         function: of tensors to a dict of tensors, every size known.
         inputs: list of (name, shape, dtype name), the arguments.
-        weights: "float32", "float16", or "int8" (8 bits a weight, computed in float32).
+        weights: "float32", or "float16" for half the size; computed is in float32.
         variables: Keras variables that `function` reads.
     """
     signature = [tf.TensorSpec(shape, dtype, name=name) for name, shape, dtype in inputs]
@@ -84,9 +84,8 @@ def write_tflite(path, function, inputs, weights, variables):
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.call.get_concrete_function()], module)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if weights != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     content = converter.convert()
     with open(path, "wb") as file:

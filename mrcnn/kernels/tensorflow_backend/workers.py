@@ -41,7 +41,7 @@ class Workers:
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             cluster, task_type="worker", task_id=self.index, rpc_layer="grpc")
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
-        self._add = tf.function(self.add, reduce_retracing=False)
+        self._totals = {}  # shapes and dtypes -> compiled sum of such arrays
 
     def building(self):
         """Context manager in which the model is built and compiled."""
@@ -80,12 +80,21 @@ class Workers:
         Args:
             tensors: list of floating or int64 tensors, of the same shapes in every worker.
         """
+        kinds = sorted({tensor.dtype.name for tensor in tensors})
+        places = {kind: [i for i, t in enumerate(tensors) if t.dtype.name == kind]
+                  for kind in kinds}
+        sums = list(tensors)
+
         def together(*values):
             context = tf.distribute.get_replica_context()
             values = [tf.identity(value) for value in values]  # on the device of this worker
             return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
-        return self._strategy.run(together, args=tuple(tensors)) if tensors else []
+        for kind in kinds:  # those of a kind travel as one
+            of_kind = self._strategy.run(together, args=tuple(tensors[i] for i in places[kind]))
+            for place, total in zip(places[kind], of_kind, strict=True):
+                sums[place] = total
+        return sums
 
     def total(self, arrays):
         """`add` of arrays, outside of a step.
@@ -96,7 +105,12 @@ class Workers:
         Returns:
             List of numpy arrays.
         """
-        return [np.asarray(array) for array in self._add([tf.constant(a) for a in arrays])]
+        signature = tuple((array.shape, array.dtype.name) for array in arrays)
+        if signature not in self._totals:
+            function = tf.function(lambda *tensors: self.add(list(tensors)), autograph=False)
+            specs = [tf.TensorSpec(*row) for row in signature]
+            self._totals[signature] = function.get_concrete_function(*specs)
+        return [np.asarray(total) for total in self._totals[signature](*map(tf.constant, arrays))]
 
     def why_lost(self, error):
         """Why an error means that another process is gone, in a few words; None where it does not.

@@ -2,6 +2,7 @@
 
 from mrcnn.kernels.torch_backend.devices import (
     JIT_TRAINING,
+    TENSORBOARD,
     device_names,
     prepare_devices,
     repeat_exactly,
@@ -23,12 +24,14 @@ from mrcnn.kernels.torch_backend.replicas import (
     own_rows,
     replica_count,
     share_of_loss,
+    sharing_devices,
     sum_over_replicas,
     whole_losses,
 )
 
 __all__ = [
     "JIT_TRAINING",
+    "TENSORBOARD",
     "MORE_DEVICES",
     "SPLITS_DETECTION",
     "DataParallel",
@@ -47,6 +50,7 @@ __all__ = [
     "replica_count",
     "run_once",
     "share_of_loss",
+    "sharing_devices",
     "sum_over_replicas",
     "top_k",
     "whole_losses",

@@ -4,6 +4,7 @@ import torch
 
 # The step is sent off operation by operation: compiling it is left to the user.
 JIT_TRAINING = False
+TENSORBOARD = False  # Keras' callback would load TensorFlow
 
 
 def device_names() -> list[str]:

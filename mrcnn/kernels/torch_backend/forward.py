@@ -10,14 +10,21 @@ class Forward:
     """A forward pass without gradients; safe to call from several threads.
 
     Args:
-        function: of the model's inputs and of further arguments, as tensors.
-        dtypes: names of their types.
+        function: of weights, then the model's inputs and further arguments, as tensors.
+        dtypes: names of the types of inputs and arguments.
+        weights: arrays to compute with; None where the function reads variables.
     """
 
     traces = 0  # nothing is compiled
 
-    def __init__(self, function, dtypes):
-        self._function, self._dtypes = function, dtypes
+    def __init__(self, function, dtypes, weights=None):
+        self._function, self._dtypes, self._weights = function, dtypes, None
+        if weights is not None:
+            self.renew(weights)
+
+    def renew(self, weights):
+        """Compute with other weights from now on: arrays of the shapes and types before."""
+        self._weights = [keras.ops.convert_to_tensor(array) for array in weights]
 
     def __call__(self, *arrays):
         """Numpy arrays in, the list of the model's outputs as numpy arrays out."""
@@ -26,7 +33,7 @@ class Forward:
                 keras.ops.convert_to_tensor(x, dtype=dtype)
                 for x, dtype in zip(arrays, self._dtypes, strict=True)
             ]
-            return [x.numpy(force=True) for x in self._function(*tensors)]
+            return [x.numpy(force=True) for x in self._function(self._weights, *tensors)]
 
 
 def compile_forward(model, more=(), around=None, weights=None):
@@ -43,11 +50,8 @@ def compile_forward(model, more=(), around=None, weights=None):
         Forward, a function of the model's inputs (numpy arrays) and `more`.
     """
     count, dtypes = len(model.inputs), [x.dtype for x in model.inputs]
-    fixed = None
-    if weights is not None:
-        fixed = [keras.ops.convert_to_tensor(array) for array in weights]
 
-    def forward(*inputs):
+    def forward(fixed, *inputs):
         with contextlib.ExitStack() as scopes:
             if around:
                 scopes.enter_context(around(*inputs[count:]))
@@ -56,7 +60,7 @@ def compile_forward(model, more=(), around=None, weights=None):
                 scopes.enter_context(keras.StatelessScope(state_mapping=pairs))
             return model(list(inputs[:count]), training=False)
 
-    return Forward(forward, dtypes + [dtype for _, dtype in more])
+    return Forward(forward, dtypes + [dtype for _, dtype in more], weights)
 
 
 def run_once(model, inputs):
