@@ -1,6 +1,8 @@
 # make demo   train a small model on generated shapes and show what it finds
 # make test   lint, then every test but those that run the notebooks
+# make test-backends   a small suite on JAX and on torch, each in a process of its own
 # make test-notebooks   the notebooks, from top to bottom
+# make bench  every benchmark that runs in minutes, into benchmarks/RESULTS.md
 # make docs   the guides and the API reference as pages, in build/docs
 # All build .venv first, and reuse it while pyproject.toml and setup.py stay as they are.
 
@@ -14,14 +16,16 @@ NEWEST  := $(if $(PYTHON),(3, 99),(3, 13))
 USABLE  := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= $(NEWEST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-notebooks notebooks docs lint clean
+.PHONY: help demo test test-backends test-notebooks notebooks bench docs lint clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo            train on generated shapes, then detect (five minutes after installation)"
 	@echo "make test            lint and tests"
+	@echo "make test-backends   a small suite on JAX and on torch (installs both)"
 	@echo "make test-notebooks  run every notebook with a few steps of training, and check its findings"
 	@echo "make notebooks       run every notebook in full and save what it shows (ten minutes)"
+	@echo "make bench           measure this machine and the library, into benchmarks/RESULTS.md"
 	@echo "make docs            guides and API reference as pages, in build/docs"
 	@echo "make lint            lint alone"
 	@echo "make clean           remove $(VENV) and what builds leave behind"
@@ -57,12 +61,37 @@ test: lint
 	@echo "== tests"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# Another build of torch: make test-backends TORCH="--index-url ADDRESS torch"
+JAX   ?= jax==0.10.2
+TORCH ?= torch==2.13.0
+
+$(VENV)/.jax: $(STAMP)
+	$(BIN)/python -m pip install --quiet $(JAX)
+	@touch $@
+
+$(VENV)/.torch: $(STAMP)
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	@touch $@
+
+# Two threads of torch wait for each other where the cores are busy.
+test-backends: $(VENV)/.jax $(VENV)/.torch
+	@echo "== tests on JAX"
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/backends tests/kernels
+	@echo "== tests on torch"
+	KERAS_BACKEND=torch OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest tests/backends tests/kernels
+
 test-notebooks: $(STAMP)
 	@echo "== notebooks"
 	$(BIN)/python -m pytest tests/notebooks
 
 notebooks: $(STAMP)
 	$(BIN)/python notebooks/execute.py
+
+# BENCH=--quick tries all of it at tiny sizes; BENCH="--only detection" one.
+BENCH ?=
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_reference.py

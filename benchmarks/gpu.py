@@ -28,7 +28,7 @@ from benchmarks.gpu_parts.comparing import compare  # noqa: E402
 from benchmarks.gpu_parts.processes import run_group, run_module  # noqa: E402
 
 MINUTES = 8.5
-CHECK_LIMIT = 90  # seconds of one process of the check
+CHECK_LIMIT = 75  # seconds of one process of the check
 # How the time is shared out: JAX compiles every row.
 SHARES = {"torchvision": 1.0, "torch": 1.5, "jax": 2.5}
 NEEDED = {"torchvision": ("torch", "torchvision", "keras"), "torch": ("torch", "keras"),
@@ -45,28 +45,35 @@ def available(frameworks):
     return [name for name in frameworks if name not in missing], missing
 
 
-def check(framework, precisions, quick, cpu, until):
-    """{(framework, precision): what `check.compare` answers, or {"error": why}}."""
-    found, answers = {}, {}
+def answers_of(framework, precisions, cpu, limit):
+    """({"precision/output": array}, None) of a process of its own, or (None, why not)."""
     with tempfile.TemporaryDirectory() as folder:
-        wanted = [("processor", "float32"), *((("device", p)) for p in precisions)]
-        for where, precision in wanted:
-            path = Path(folder, f"{where}_{precision}.npz")
-            limit = min(CHECK_LIMIT, until - time.time())
-            why = run_module("check", [precision, int(quick), path], framework,
-                             cpu or where == "processor", limit)
-            if why and where == "processor":
-                return {(framework, precision): {"error": f"on the processor: {why}"}
-                        for precision in precisions}
-            if why:
-                found[framework, precision] = {"error": why}
-                continue
-            with np.load(path) as arrays:
-                answers[where, precision] = dict(arrays)
-            if where == "device":
-                found[framework, precision] = compare(
-                    answers["processor", "float32"], answers[where, precision], precision)
-    return found
+        path = Path(folder, "answers.npz")
+        why = run_module("check", [",".join(precisions), path], framework, cpu, limit)
+        if why:
+            return None, why
+        with np.load(path) as arrays:
+            return dict(arrays), None
+
+
+def check(framework, precisions, cpu, until):
+    """{(framework, precision): what `compare` answers, or {"error": why}}."""
+    sides, most = [], 60 * MINUTES if cpu else CHECK_LIMIT
+    for where, asked in (("processor", ["float32"]), ("device", precisions)):
+        arrays, why = answers_of(framework, asked, cpu or where == "processor",
+                                 min(most, until - time.time()))
+        if why:
+            return {(framework, precision): {"error": f"on the {where}: {why}"}
+                    for precision in precisions}
+        sides.append(arrays)
+    expected, actual = sides
+    outputs = [key.split("/", 1)[1] for key in expected]
+    return {
+        (framework, precision): compare({name: expected[f"float32/{name}"] for name in outputs},
+                                        {name: actual[f"{precision}/{name}"] for name in outputs},
+                                        precision)
+        for precision in precisions
+    }
 
 
 def measure(args):
@@ -78,7 +85,8 @@ def measure(args):
     end = start + 60 * args.minutes
     for name in frameworks if not args.no_check else ():
         if name != "torchvision":
-            run["checks"] |= check(name, ["float32", *args.precisions], args.quick, args.cpu, end)
+            run["checks"] |= check(
+                name, list(dict.fromkeys(["float32", *args.precisions])), args.cpu, end)
             write(run, args.out, start)
     left = cases.groups(cases.all_cases(frameworks, args.modes, args.precisions, args.quick))
     while left:

@@ -66,10 +66,25 @@ def test_a_build_without_distribution_name_is_trusted(installed, monkeypatch):
     _versions.check_versions()
 
 
-def test_other_backend_is_named(installed, monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    with pytest.raises(ImportError, match=r"backend 'jax'.*KERAS_BACKEND=tensorflow"):
+def test_unknown_backend_is_named(installed, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "openvino")
+    with pytest.raises(ImportError, match=r"backend 'openvino'.*KERAS_BACKEND=tensorflow"):
         _versions.check_versions()
+
+
+@pytest.mark.parametrize(("backend", "title", "good", "old"), [
+    ("jax", "JAX", "0.10.2", "0.5.3"), ("torch", "torch", "2.13.0", "2.5.1")])
+def test_each_backend_needs_itself_and_no_tensorflow(installed, monkeypatch, backend, title, good,
+                                                     old):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    del installed["tensorflow-cpu"]
+    with pytest.raises(ImportError, match=rf"{title} >= .*found no {title}\..*pip .*'{backend}>="):
+        _versions.check_versions()
+    installed[backend] = old
+    with pytest.raises(ImportError, match=rf"'{backend}' needs .*found {title} {old}\."):
+        _versions.check_versions()
+    installed[backend] = good
+    _versions.check_versions()
 
 
 def test_backend_from_the_settings_file(installed, monkeypatch, tmp_path):
@@ -77,7 +92,7 @@ def test_backend_from_the_settings_file(installed, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     _versions.check_versions()
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch"}), encoding="utf-8")
-    with pytest.raises(ImportError, match="backend 'torch'"):
+    with pytest.raises(ImportError, match="found no torch"):
         _versions.check_versions()
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     _versions.check_versions()
@@ -95,6 +110,8 @@ def test_floors_are_those_of_the_project(request):
     text = (request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8")
     for line in (f'"tensorflow>={_versions._dotted(_versions.TENSORFLOW)}"',
                  f'"keras>={_versions._dotted(_versions.KERAS)},<4"',
+                 f'jax = ["jax>={_versions._dotted(_versions.JAX)}"]',
+                 f'torch = ["torch>={_versions._dotted(_versions.TORCH)}"]',
                  f'requires-python = ">={_versions._dotted(_versions.PYTHON)}"'):
         assert line in text, line
     needed = text.split("\ndependencies = [")[1].split("]")[0]

@@ -1,6 +1,6 @@
 """The same network with the same weights on the device and on the processor: the same answers?
 
-    python -m benchmarks.gpu_parts.check PRECISION QUICK(0 or 1) ANSWER.npz
+    python -m benchmarks.gpu_parts.check PRECISION[,PRECISION...] ANSWER.npz
 """
 
 import sys
@@ -33,10 +33,10 @@ def set_weights(model, seed=0):
         variable.assign(value.astype("float32"))
 
 
-def answers(precision, quick):
-    """Outputs of the network for two noise images, a dict of arrays."""
+def answers(precision):
+    """Outputs of a small network for two noise images, a dict of arrays."""
     keras.utils.set_random_seed(0)
-    model = build("resnet50", SIZE, POLICY[precision], quick)
+    model = build("resnet50", SIZE, POLICY[precision], quick=True)
     set_weights(model.keras_model)
     rng = np.random.default_rng(1)
     images = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(2)]
@@ -47,10 +47,14 @@ def answers(precision, quick):
 
 
 def main():
-    """Writes the answers of this process's device."""
-    precision, quick, path = sys.argv[1:4]
-    device_of(keras.backend.backend()).set_precision(precision)
-    np.savez(path, **answers(precision, quick == "1"))
+    """Writes the answers of this process's device, named "precision/output"."""
+    precisions, path = sys.argv[1:3]
+    device, found = device_of(keras.backend.backend()), {}
+    for precision in precisions.split(","):
+        device.set_precision(precision)
+        found |= {f"{precision}/{name}": np.asarray(array, np.float32)
+                  for name, array in answers(precision).items()}
+    np.savez(path, **found)
 
 
 if __name__ == "__main__":

@@ -51,19 +51,19 @@ def stages(model, image):
     }
 
 
-def work(model, image, backbone, quick):
+def work(model, image, quick):
     """FLOP of the network on this image."""
-    if not quick:
-        return FLOP[backbone]
+    if not quick and max(image.shape) == SIZE and model.config.BACKBONE in FLOP:
+        return FLOP[model.config.BACKBONE]
     molded, metas, _ = model.mold_inputs([image])
     anchors = model.get_anchors(molded.shape[1:])[np.newaxis]
     inputs = [np.asarray(x, np.float32) for x in (molded, metas, anchors)]
     return flops.total(flops.count(model.keras_model, inputs))
 
 
-def measure(backbone, precision, options):
-    """Rows of one network."""
-    size = QUICK_SIZE if options.quick else SIZE
+def measure(backbone, precision, options, size=None):
+    """Rows of one network; `size` in pixels where it is not the usual one."""
+    size = size or (QUICK_SIZE if options.quick else SIZE)
     model = build(backbone, size, precision, options.quick)
     image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     product, product_flop = matrix_product(matrix_side(options.quick))
@@ -72,7 +72,7 @@ def measure(backbone, precision, options):
     times = paired({"matrix product": product, **ways}, options.rounds)
     rate = product_flop / times.pop("matrix product")
     name = f"{backbone}, {size} px, {precision}"
-    flop, network = work(model, image, backbone, options.quick), times["network"]
+    flop, network = work(model, image, options.quick), times["network"]
     answer = [row(PART, f"{name}: network", network, "s", flop / network / rate,
                   "float32 matrix product"),
               row(PART, f"{name}: whole detect, {found} instances", times["whole detect"], "s",

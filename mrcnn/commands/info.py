@@ -31,6 +31,8 @@ MATRIX = {
 }
 # Package -> (its module, what it is for).
 EXTRAS = {
+    "jax": ("jax", "KERAS_BACKEND=jax, in place of TensorFlow"),
+    "torch": ("torch", "KERAS_BACKEND=torch, in place of TensorFlow"),
     "albumentations": ("albumentations", "its transforms as augmentation"),
     "imgaug": ("imgaug", "its augmenters; without it a stand-in has the usual ones"),
     "tensorboard": ("tensorboard", "curves of a training in a browser"),
@@ -166,7 +168,7 @@ def _logs(logs, word, is_val):
 
 
 def installation_facts():
-    """Versions, devices and extras of this machine; loads TensorFlow to ask it for GPUs.
+    """Versions, devices and extras of this machine; loads the backend to ask it for GPUs.
 
     Returns:
         dict of plain types; "problem" is None where everything needed is there.
@@ -182,7 +184,8 @@ def installation_facts():
     matrix = {name: {"installed": _installed(versions, name), "needed": needed, "tested": tested}
               for name, (needed, tested) in MATRIX.items()}
     return {
-        "mrcnn": __version__, "problem": problem, "platform": platform.platform(),
+        "mrcnn": __version__, "backend": _versions.keras_backend(), "problem": problem,
+        "platform": platform.platform(),
         "cores": machine.cores(), "memory_gib": machine.memory_gib(), "gpus": gpus,
         "versions": matrix,
         "extras": {name: {"installed": machine.installed(name, module), "for": use}
@@ -198,17 +201,15 @@ def _installed(versions, name):
 
 
 def _gpus():
-    """Names of the GPUs that TensorFlow can use."""
-    import tensorflow as tf
+    """Names of the accelerators that the backend of Keras can use."""
+    from mrcnn import kernels
 
-    devices = tf.config.list_physical_devices("GPU")
-    return [tf.config.experimental.get_device_details(one).get("device_name", one.name)
-            for one in devices]
+    return kernels.device_names()
 
 
 def installation_lines(facts):
     """`installation_facts` as rows (name, text) for people."""
-    gpus = ", ".join(facts["gpus"]) or "none that TensorFlow can use"
+    gpus = ", ".join(facts["gpus"]) or f"none that {facts['backend']} can use"
     memory = f", {facts['memory_gib']} GiB of memory" if facts["memory_gib"] else ""
     lines = [("mrcnn", f"{facts['mrcnn']} on {facts['platform']}"),
              ("devices", f"{facts['cores']} processor cores{memory}; GPU: {gpus}"),

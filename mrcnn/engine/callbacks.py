@@ -192,9 +192,9 @@ def all_callbacks(feed, saver, log_dir, custom=None):
         custom: the caller's, those first that put values into the logs.
 
     Returns:
-        Repeatable draws, the NaN guard, the caller's own, TensorBoard where it is installed and TensorFlow the backend, and
-        last the checkpoint, which so holds what those before it logged, and BestCheckpoint, which
-        copies it.
+        Repeatable draws, the NaN guard, the caller's own, TensorBoard where it is installed and
+        the backend is TensorFlow, and last the checkpoint, which so holds what those before it
+        logged, and BestCheckpoint, which copies it.
     """
     callbacks = [RepeatableDraws(), NonFiniteLoss(feed)]
     copying = [c for c in custom or () if isinstance(c, BestCheckpoint)]

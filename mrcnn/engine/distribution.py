@@ -5,6 +5,7 @@ Shapes: B images of a batch.
 
 import contextlib
 import math
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -75,61 +76,70 @@ def _evenly(found, config):
     return found[: max(n for n in range(1, most + 1) if whole % n == 0)]
 
 
-def of_detection(config, network):
-    """The compiled network on as many devices as GPU_COUNT asks for and are there.
+def of_detection(config, make_network):
+    """The compiled network, on as many devices as GPU_COUNT asks for and are there.
 
     Args:
         config: Config.
-        network: CompiledNetwork.
+        make_network: function without arguments that answers a new CompiledNetwork.
 
     Returns:
-        `network` itself, or a SplitNetwork.
+        CompiledNetwork or SplitNetwork.
     """
-    if config.GPU_COUNT == 1:
-        return network
-    devices = kernels.list_devices()[: config.GPU_COUNT] if kernels.SPLITS_DETECTION else []
-    return SplitNetwork(network, devices) if len(devices) > 1 else network
+    if config.GPU_COUNT == 1 or not kernels.SPLITS_DETECTION:
+        return make_network()
+    devices = kernels.list_devices()[: config.GPU_COUNT]
+    if len(devices) == 1:
+        return make_network()
+    return SplitNetwork({device: make_network() for device in devices})
 
 
 class SplitNetwork:
-    """A compiled network that runs a batch in shares, one a device, at the same time.
+    """Runs a batch in shares, one a device, at the same time.
 
-    It is called as the CompiledNetwork is, and answers the same.
+    It is called as a CompiledNetwork is, and answers the same.
 
     Args:
-        network: CompiledNetwork.
-        devices: names, of `kernels.list_devices`.
+        networks: {name of a device, of `kernels.list_devices`: CompiledNetwork}, all of one graph.
     """
 
-    def __init__(self, network, devices):
-        self.network, self.devices = network, list(devices)
+    def __init__(self, networks):
+        self.networks = dict(networks)
+        self._lock = threading.Lock()
 
     @property
     def class_count(self):
         """Classes of the network, with the background."""
-        return self.network.class_count
+        return self._first.class_count
 
     @property
     def traces(self):
-        """That of the CompiledNetwork."""
-        return self.network.traces
+        """That of the first device's network, which takes part in every batch."""
+        return self._first.traces
+
+    @property
+    def _first(self):
+        return next(iter(self.networks.values()))
 
     def up_to_date(self, config):
-        """As the CompiledNetwork."""
-        return self.network.up_to_date(config)
+        """As of the CompiledNetwork: the first device's function, once all are ready."""
+        functions = []
+        with self._lock:
+            for device, network in self.networks.items():
+                with kernels.on_device(device):
+                    functions.append(network.up_to_date(config))
+        return functions[0]
 
     def __call__(self, config, *inputs, **options):
         """Arrays of B rows in, the list of the graph's outputs as numpy arrays out."""
-        shares = [np.array_split(x, min(len(self.devices), len(x))) for x in inputs]
-        shares = list(zip(*shares, strict=True))
-        if len(shares) == 1:
-            return self.network(config, *inputs, **options)
-        self.network.up_to_date(config)  # once, and not in all threads
+        count = min(len(self.networks), len(inputs[0]))
+        shares = zip(*(np.array_split(x, count) for x in inputs), strict=True)
+        self.up_to_date(config)
 
         def run(device, share):
             with kernels.on_device(device):
-                return self.network(config, *share, **options)
+                return self.networks[device](config, *share, **options)
 
-        with ThreadPoolExecutor(len(shares)) as pool:
-            parts = list(pool.map(run, self.devices, shares))
+        with ThreadPoolExecutor(count) as pool:
+            parts = list(pool.map(run, self.networks, shares))
         return [np.concatenate(rows) for rows in zip(*parts, strict=True)]

@@ -71,7 +71,7 @@ class MaskRCNN:
         config.validate()
         kernels.prepare_devices()
         if config.SEED is not None:
-            keras.utils.set_random_seed(config.SEED)
+            kernels.set_seed(config.SEED)
             kernels.repeat_exactly()
         self.mode, self.config, self.model_dir = mode, config, os.fspath(model_dir)
         self.class_names = None
@@ -86,8 +86,8 @@ class MaskRCNN:
             self.keras_model = keras_models.of_mode(self.build(mode, config), mode)
         self.network = None
         if mode == "inference":
-            network = inference.CompiledNetwork(self.keras_model)
-            self.network = distribution.of_detection(config, network)
+            self.network = distribution.of_detection(
+                config, functools.partial(inference.CompiledNetwork, self.keras_model))
 
     def build(self, mode, config):
         """The functional keras.Model of a mode; a subclass may build another one."""
@@ -257,11 +257,12 @@ class MaskRCNN:
         return validation.inference_twin(self)
 
     def compile(self, learning_rate, momentum):
-        """Attach losses, weight decay and optimizer."""
+        """Attach losses, weight decay and optimizer; take up REMATERIALIZE."""
         self._need("training")
         with self.devices.building():
             optimizer, decay = build_optimizer(self.config, learning_rate, momentum)
             self.keras_model.configure_losses(self.config.LOSS_WEIGHTS, decay)
+            self.keras_model.rematerialize(self.config.REMATERIALIZE)
             self.keras_model.compile(optimizer=optimizer, jit_compile=kernels.JIT_TRAINING)
         self.devices.adopt(self.keras_model)
 

@@ -26,7 +26,8 @@ from mrcnn.data.batches import first_seed
 
 VARIABLE = "TF_CONFIG"
 KINDS = ("chief", "worker")
-MAY_DIFFER = ("LOADER_WORKERS", "IMAGE_CACHE_MB", "IMAGE_CACHE_DIR")  # knobs of a machine
+# Knobs of a machine; and the chief's SEED is that of all.
+MAY_DIFFER = ("LOADER_WORKERS", "IMAGE_CACHE_MB", "IMAGE_CACHE_DIR", "SEED")
 BLOCK = 4096  # letters of a message travel in such numbers, so that few shapes are compiled
 _joined = {}  # the Workers of this process, by its place: it can join them only once
 
@@ -220,7 +221,12 @@ def _described(config, datasets, settings):
     knobs = {name: value for name, value in config.to_dict().items() if name not in MAY_DIFFER}
     sets = {name: dataset and f"{len(dataset.image_ids)} images, {_digest(dataset)}"
             for name, dataset in datasets.items()}
-    return json.loads(json.dumps({**knobs, **settings, **sets}, default=repr))
+    return json.loads(json.dumps({**knobs, **settings, **sets}, default=_plain))
+
+
+def _plain(value):
+    """A number of numpy as one of Python; anything else, such as a schedule, as its kind."""
+    return value.item() if hasattr(value, "item") else type(value).__name__
 
 
 def _digest(dataset):

@@ -135,7 +135,7 @@ def crop_pixels(pixels, boxes, first_pixel, height, width, crop_shape):
     return ops.reshape(crops, (-1, *crop_shape, channels))
 
 
-def crop_and_resize(images, boxes, box_indices, crop_shape):
+def crop_and_resize(images, boxes, box_indices, crop_shape, read=crop_pixels):
     """Crop normalised boxes out of images, sampling corner to corner, bilinear.
 
     Args:
@@ -144,6 +144,7 @@ def crop_and_resize(images, boxes, box_indices, crop_shape):
             is not finite counts as 0.
         box_indices: [N] int32, the image of each box.
         crop_shape: (height, width) of the crops.
+        read: what reads the samples; another backend's twin of `crop_pixels`.
 
     Returns:
         [N, height, width, C] float32; samples outside of the image are 0.
@@ -153,7 +154,7 @@ def crop_and_resize(images, boxes, box_indices, crop_shape):
     height, width = (ops.convert_to_tensor(n, dtype="int32") for n in shape[1:3])
     pixels = ops.reshape(images, (-1, images.shape[-1]))
     first_pixel = ops.cast(box_indices, "int32") * (height * width)
-    return crop_pixels(pixels, boxes, first_pixel, height, width, crop_shape)
+    return read(pixels, boxes, first_pixel, height, width, crop_shape)
 
 
 def pyramid_pixels(feature_maps, levels):
@@ -182,7 +183,7 @@ def pyramid_pixels(feature_maps, levels):
     return ops.concatenate(pixels, axis=0), begins + owner * areas, heights, widths
 
 
-def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
+def crop_from_pyramid(feature_maps, boxes, levels, crop_shape, read=crop_pixels):
     """Crop every box out of the pyramid level it belongs to.
 
     Args:
@@ -190,6 +191,7 @@ def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
         boxes: [B, R, 4] normalised.
         levels: [B, R] int32 index into `feature_maps`.
         crop_shape: (height, width).
+        read: what reads the samples; another backend's twin of `crop_pixels`.
 
     Returns:
         [B, R, height, width, C] float32, rows in the order of `boxes`.
@@ -197,7 +199,7 @@ def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
     feature_maps = [ops.convert_to_tensor(feature_map) for feature_map in feature_maps]
     boxes, levels = ops.convert_to_tensor(boxes), ops.cast(levels, "int32")
     pixels, *places = pyramid_pixels(feature_maps, levels)
-    crops = crop_pixels(pixels, ops.reshape(boxes, (-1, 4)), *places, crop_shape)
+    crops = read(pixels, ops.reshape(boxes, (-1, 4)), *places, crop_shape)
     shape = ops.shape(boxes)
     return ops.reshape(crops, (shape[0], shape[1], *crop_shape, feature_maps[0].shape[-1]))
 

@@ -9,7 +9,7 @@ without keeping them for the backward pass.
 import collections
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from mrcnn.layers.batch_norm import BatchNorm, folded_norms
 from mrcnn.layers.time_distributed import TimeDistributed

@@ -115,7 +115,9 @@ def mrcnn_mask_loss(target_masks, target_class_ids, pred_masks):
     """
     rows = pred_masks.shape[1]
     target, class_ids = target_masks[:, :rows], target_class_ids[:, :rows]
-    predicted = ops.take_along_axis(pred_masks, class_ids[..., None, None, None], axis=-1)[..., 0]
+    # A product and a sum: the gradient of a gather is a slow scatter into all classes' masks.
+    own = ops.one_hot(class_ids, pred_masks.shape[-1], dtype="float32")[:, :, None, None, :]
+    predicted = ops.sum(pred_masks * own, axis=-1)
     predicted = ops.clip(predicted, EPSILON, 1.0 - EPSILON)
     loss = -target * ops.log(predicted + EPSILON)
     loss = loss - (1.0 - target) * ops.log(1.0 - predicted + EPSILON)

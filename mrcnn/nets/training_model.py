@@ -8,6 +8,7 @@ from mrcnn import kernels
 from mrcnn.nets.frozen_norms import call_with, foldable_pairs, folded_values
 from mrcnn.nets.losses import LOSSES
 from mrcnn.nets.precision import FLOAT32
+from mrcnn.nets.rematerialized import RematerializedStages
 
 NOT_DECAYED = ("gamma", "beta")
 
@@ -27,6 +28,7 @@ class TrainingModel(keras.Model):
             raise ValueError(f"the training graph has no output named {', '.join(missing)}")
         self.dtype_policy = FLOAT32  # that of the whole: its layers have their own
         self._foldable_pairs = foldable_pairs(self)
+        self._stages = None
         self.loss_weights = dict.fromkeys(LOSSES, 1.0)
         self.weight_decay = 0.0
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
@@ -37,8 +39,18 @@ class TrainingModel(keras.Model):
                  if not norm.takes_batch_statistics(training)]
         variables = self.variables
         values, shifts = folded_values({id(v): ops.convert_to_tensor(v) for v in variables}, pairs)
+        if training and self._stages is not None:
+            return self._stages.run(inputs, values, shifts)
         graph = super().call
         return call_with(lambda: graph(inputs, training, mask), variables, values, shifts)
+
+    def rematerialize(self, wanted):
+        """Set before `compile` whether the backward pass computes the backbone's features anew.
+
+        Raises:
+            ValueError: wanted, but batch-norm learns its statistics, which it would do twice.
+        """
+        self._stages = RematerializedStages(self) if wanted else None
 
     def configure_losses(self, loss_weights, weight_decay):
         """Set before `compile`.

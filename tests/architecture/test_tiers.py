@@ -63,7 +63,7 @@ ORDER = {
     "layers": ["tensor_boxes", "slices", "batch_norm", "time_distributed", "anchors", "proposal",
                "roi_align", "mask_targets", "detection_target", "detection"],
     "nets": ["precision", "resnet", "backbones", "fpn", "rpn", "heads", "losses", "frozen_norms",
-             "training_model", "assembly"],
+             "rematerialized", "training_model", "assembly"],
     "commands": ["coco_names", "quiet", "machine", "settings", "opening", "reading", "pace",
                  "samples", "training", "inspection", "evaluating", "detecting", "exporting",
                  "demo", "info"],

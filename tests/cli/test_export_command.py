@@ -33,7 +33,8 @@ def test_a_saved_model(trained, tmp_path):
     facts = json.loads((tmp_path / "tiny" / "mrcnn.json").read_text(encoding="utf-8"))
     assert facts["class_names"] == NAMES and facts["detection"]["max_instances"] == 9
     image = np.random.default_rng(0).integers(0, 255, (70, 80, 3)).astype(np.uint8)
-    found = tf.saved_model.load(str(tmp_path / "tiny")).detect(image)
+    loaded = tf.saved_model.load(str(tmp_path / "tiny"))
+    found = loaded.detect(image)
     np.testing.assert_allclose(found["boxes"], model.detect([image])[0]["rois"][:9], atol=1)
 
 

@@ -17,8 +17,6 @@ import numpy as np
 import tensorflow as tf
 import tiny
 
-RUN, FOLDER = sys.argv[1], Path(sys.argv[2])
-INDEX = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
 KNOBS = {"GPU_COUNT": 2, "IMAGES_PER_GPU": 1, "OPTIMIZER": "adamw", "LR_SCHEDULE": "cosine",
          "WARMUP_STEPS": 1, "CLASS_WEIGHTS": [1.0, 2.0, 0.5, 1.0]}
 RATE = 0.001
@@ -32,9 +30,14 @@ class Killed(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def unbroken():
+def torn(image):
+    """What reading an image does whose file is damaged."""
+    raise OSError("the file is torn")
+
+
+def unbroken(folder, index):
     """Two epochs, compiled as usual."""
-    model = tiny.training_model(FOLDER / str(INDEX), **KNOBS)
+    model = tiny.training_model(folder / str(index), **KNOBS)
     history = tiny.train(model, 2, learning_rate=RATE)
     return model, {"history": history.history}
 
@@ -46,27 +49,27 @@ def measured(model, epochs, callbacks=(), **options):
                       custom_callbacks=["val_mAP", *callbacks], **options)
 
 
-def killed():
+def killed(folder, index):
     """The second worker falls out in the second epoch."""
-    model = tiny.training_model(FOLDER / str(INDEX), **KNOBS)
+    model = tiny.training_model(folder / str(index), **KNOBS)
     try:
-        measured(model, 2, [Killed()] * INDEX)
+        measured(model, 2, [Killed()] * index)
     except ConnectionError as error:
         return model, {"error": str(error), "epoch": model.epoch}
     raise AssertionError("nobody noticed")
 
 
-def resumed():
+def resumed(folder, index):
     """Only the chief has the checkpoint; after the second epoch the other meets a bad image."""
-    model = tiny.training_model(FOLDER / str(INDEX), **KNOBS)
+    model = tiny.training_model(folder / str(index), **KNOBS)
     if model.is_chief:
         model.load_weights(model.find_last(), by_name=True)
     history = measured(model, 2)
     seen = {"history": history.history, "epochs": history.epoch, "log_dir": model.log_dir,
             "weights": tiny.weights_of(model)}
     spoiled = tiny.shapes(kind=tiny.SpoiledShapes)
-    if INDEX == 1:
-        spoiled.image = lambda image: image[:, :, 0]
+    if index == 1:
+        spoiled.image = torn
     try:
         measured(model, 3, dataset=spoiled)
     except Exception as error:
@@ -74,12 +77,13 @@ def resumed():
     raise AssertionError("nobody noticed")
 
 
-def main():
+def main(run, folder):
     """Runs, and writes what came of it."""
-    model, seen = globals()[RUN]()
-    np.savez(FOLDER / f"{RUN}_{INDEX}.npz", **seen.pop("weights", tiny.weights_of(model)))
-    (FOLDER / f"{RUN}_{INDEX}.json").write_text(json.dumps(seen, default=float))
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    model, seen = {"unbroken": unbroken, "killed": killed, "resumed": resumed}[run](folder, index)
+    np.savez(folder / f"{run}_{index}.npz", **seen.pop("weights", tiny.weights_of(model)))
+    (folder / f"{run}_{index}.json").write_text(json.dumps(seen, default=float))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -32,12 +32,16 @@ def moved(model, seed):
     return model
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    model = MaskRCNN("inference", tiny_config(), tmp_path_factory.mktemp("logs"))
+def build(mode, folder):
+    model = MaskRCNN(mode, tiny_config(), folder)
     conv1 = model.keras_model.get_layer("conv1").kernel
     conv1.assign(np.asarray(conv1) / 50)  # as if images had unit variance
     return moved(model, 0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build("inference", tmp_path_factory.mktemp("logs"))
 
 
 def inputs_of(model):
@@ -127,7 +131,7 @@ def test_a_new_limit_takes_the_weights_along(model):
 
 
 def test_a_twin_follows_training_without_growing(tmp_path):
-    trained = MaskRCNN("training", tiny_config(), tmp_path)
+    trained = build("training", tmp_path)
     twin = trained.inference_twin()
     calls = len(trained.keras_model.get_layer("conv1")._inbound_nodes)
     for seed in range(3):
@@ -189,7 +193,7 @@ def test_other_variables_are_a_change():
 
 
 def test_a_model_that_is_let_go_leaves_nothing(tmp_path):
-    model = MaskRCNN("inference", tiny_config(), tmp_path)
+    model = build("inference", tmp_path)
     model.forward(*inputs_of(model))
     gone = weakref.ref(model.keras_model.get_layer("conv1").kernel)
     del model

@@ -62,6 +62,15 @@ def test_training(tmp_path, compiled):
     check_same_answers(model.keras_model, loaded, training_batch(config))
 
 
+def test_the_twin_of_a_model_that_trains(tmp_path):
+    model = MaskRCNN("training", tiny_config(), tmp_path)
+    spread(model.keras_model)
+    twin = model.inference_twin()
+    twin.export(tmp_path / "twin.keras")
+    loaded = keras.models.load_model(tmp_path / "twin.keras")
+    check_same_answers(twin.keras_model, loaded, inference_batch(model.config))
+
+
 def small_backbone():
     """A keras.Model with maps of strides 4 to 32."""
     image = x = keras.Input((None, None, 3))

@@ -47,6 +47,13 @@ def test_options_that_do_not_fit(tmp_path, path, options, said):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("path", ["m.onnx", "m.tflite"])
+def test_a_low_precision(tmp_path, path):
+    with pytest.raises(ValueError, match="is written in float32"):
+        checked_request(tiny_config(PRECISION="bfloat16"), tmp_path / path)
+    assert checked_request(tiny_config(PRECISION="bfloat16"), tmp_path / "m").weights == "float32"
+
+
 def test_targets_that_are_there(tmp_path):
     (tmp_path / "m.onnx").write_text("old")
     (tmp_path / "full").mkdir()

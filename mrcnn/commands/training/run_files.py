@@ -16,9 +16,9 @@ from mrcnn.commands.settings import plain_values
 
 CONFIG, RUN, HISTORY = "config.yaml", "run.json", "history.csv"
 HELD_OUT = "held_out.json"  # the images that were held out for validation, in COCO's form
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "scikit-image",
-            "opencv-python-headless", "opencv-python", "pycocotools", "h5py", "matplotlib",
-            "pillow", "av", "jinja2")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "jax", "torch", "keras", "numpy", "scipy",
+            "scikit-image", "opencv-python-headless", "opencv-python", "pycocotools", "h5py",
+            "matplotlib", "pillow", "av", "jinja2")
 
 
 def versions():

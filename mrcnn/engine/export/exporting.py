@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mrcnn import kernels
 from mrcnn._atomic import atomic_path
 from mrcnn.engine import inference
 from mrcnn.engine.export import metadata
@@ -83,7 +84,8 @@ def _onnx(model, request):
     pipeline = pipeline_of(model)
     facts = metadata.text_of(metadata.description(model, request, pipeline.mode))
     shape = (None, None, model.config.IMAGE_CHANNEL_COUNT)
-    with atomic_path(request.path) as unfinished:
+    # Converted, TensorFlow's crop is a loop over boxes that copies a feature map for each.
+    with kernels.portable_only(), atomic_path(request.path) as unfinished:
         write_onnx(unfinished, pipeline.batch, shape, request.image_type, OPSET,
                    {metadata.KEY: facts})
 

@@ -1,6 +1,9 @@
 """JAX's devices and how it computes on them."""
 
+import random
+
 import jax
+import numpy as np
 
 # Keras trains a compiled step; without it every operation would be sent off alone.
 JIT_TRAINING = True
@@ -22,3 +25,12 @@ def repeat_exactly() -> None:
     On a GPU they repeat up to rounding; XLA_FLAGS=--xla_gpu_deterministic_ops=true makes them
     exact and has to be set before JAX starts.
     """
+
+
+def set_seed(seed: int) -> None:
+    """Start the generators of random numbers of Python and NumPy anew; JAX itself has none.
+
+    Keras' own function would load TensorFlow where it is installed.
+    """
+    random.seed(seed)
+    np.random.seed(seed)

@@ -1,5 +1,6 @@
 """TensorFlow's devices and how it computes on them."""
 
+import keras
 import tensorflow as tf
 
 JIT_TRAINING = False  # crop_and_resize has no XLA kernel
@@ -31,3 +32,8 @@ def repeat_exactly() -> None:
     """
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()
+
+
+def set_seed(seed: int) -> None:
+    """Start every generator of random numbers in the process anew: Python, NumPy, TensorFlow."""
+    keras.utils.set_random_seed(seed)

@@ -6,6 +6,7 @@ They belong to one process, or each to a process of its own: see `workers`.
 
 import tensorflow as tf
 
+from mrcnn.kernels.tensorflow_backend.gradients import add_first
 from mrcnn.kernels.tensorflow_backend.workers import working_together
 
 
@@ -113,42 +114,14 @@ class DataParallel:
 
         Args:
             model: keras.Model, built and compiled within `building`.
-
-        Raises:
-            ValueError: the optimizer accumulates gradients.
-
-        Keras adds the devices' gradients when it updates the weights, after each was clipped by
-        itself and looked through for what is not finite. Here they are added first.
         """
-        optimizer = model.optimizer
-        innermost = getattr(optimizer, "inner_optimizer", optimizer)  # float16 wraps the real one
-        if innermost.gradient_accumulation_steps:
-            raise ValueError(
-                "GRADIENT_ACCUMULATION: expected 1 on several devices with TensorFlow, received "
-                f"{innermost.gradient_accumulation_steps}. Keras cannot accumulate there; raise "
-                "IMAGES_PER_GPU, or set KERAS_BACKEND=jax"
-            )
         with self.building():
-            optimizer.build(model.trainable_variables)
+            model.optimizer.build(model.trainable_variables)
         # Keras reads a batch ahead, to build what is not built, and so disturbs the feed's order.
         model._maybe_symbolic_build = lambda *args, **kwargs: None
-        _add_gradients_first(optimizer, innermost)
+        add_first(model.optimizer)
 
 
 def sharing_devices(model) -> int:
     """Devices that hold a copy of a model's weights and share its batches."""
     return model.distribute_strategy.num_replicas_in_sync
-
-
-def _add_gradients_first(optimizer, innermost):
-    """The optimizer gets the sum of the devices' gradients, and adds nothing by itself."""
-    apply = optimizer.apply
-
-    def apply_sum(grads, trainable_variables=None):
-        present = [grad for grad in grads if grad is not None]
-        context = tf.distribute.get_replica_context()
-        sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
-        return apply([None if grad is None else next(sums) for grad in grads], trainable_variables)
-
-    optimizer.apply = apply_sum
-    innermost._all_reduce_sum_gradients = list

@@ -6,6 +6,7 @@ from mrcnn.kernels.torch_backend.devices import (
     device_names,
     prepare_devices,
     repeat_exactly,
+    set_seed,
 )
 from mrcnn.kernels.torch_backend.forward import compile_forward, fingerprint, run_once
 from mrcnn.kernels.torch_backend.operations import (
@@ -51,6 +52,7 @@ __all__ = [
     "run_once",
     "share_of_loss",
     "sharing_devices",
+    "set_seed",
     "sum_over_replicas",
     "top_k",
     "whole_losses",

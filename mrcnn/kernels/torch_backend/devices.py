@@ -1,5 +1,8 @@
 """torch's devices and how it computes on them."""
 
+import random
+
+import numpy as np
 import torch
 
 # The step is sent off operation by operation: compiling it is left to the user.
@@ -26,3 +29,13 @@ def repeat_exactly() -> None:
     """
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def set_seed(seed: int) -> None:
+    """Start every generator of random numbers in the process anew: Python, NumPy, torch.
+
+    Keras' own function would load TensorFlow where it is installed.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

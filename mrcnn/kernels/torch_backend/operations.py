@@ -4,9 +4,34 @@ import keras
 import torch
 
 from mrcnn.kernels import portable
-from mrcnn.kernels.portable import crop_and_resize, crop_from_pyramid
 
-__all__ = ["crop_and_resize", "crop_from_pyramid", "non_max_suppression", "top_k"]
+
+def crop_pixels(pixels, boxes, first_pixel, height, width, crop_shape):
+    """Bilinear crops [M, h, w, C] float32 out of a list of pixels; see `portable.sample_grid`.
+
+    A sample is a weighted sum of four rows of the list: one embedding bag, which reads them and
+    adds in one go, forwards and backwards.
+    """
+    corners, dy, dx, inside = portable.sample_grid(boxes, first_pixel, height, width, crop_shape)
+    weights = [(1 - dy) * (1 - dx), (1 - dy) * dx, dy * (1 - dx), dy * dx]
+    weights = torch.stack(weights, dim=-1) * inside[..., None]
+    samples = torch.nn.functional.embedding_bag(
+        torch.stack(corners, dim=-1).reshape(-1, 4),
+        pixels.float(),
+        per_sample_weights=weights.detach().reshape(-1, 4),
+        mode="sum",
+    )
+    return samples.reshape(-1, *crop_shape, pixels.shape[-1])
+
+
+def crop_and_resize(images, boxes, box_indices, crop_shape):
+    """Bilinear crops out of images; see `portable.crop_and_resize`."""
+    return portable.crop_and_resize(images, boxes, box_indices, crop_shape, crop_pixels)
+
+
+def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
+    """Crops out of the level each box belongs to; see `portable.crop_from_pyramid`."""
+    return portable.crop_from_pyramid(feature_maps, boxes, levels, crop_shape, crop_pixels)
 
 
 def top_k(values, k):

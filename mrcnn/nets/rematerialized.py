@@ -1,0 +1,81 @@
+"""The training graph with the backbone's features computed twice in place of being kept.
+
+Between the forward and the backward pass only C2..C5 stay in memory; the backward pass computes
+the features inside a stage again when it comes to that stage (Chen et al. 2016).
+"""
+
+import itertools
+
+import keras
+
+from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.nets.frozen_norms import call_with
+
+TAPS = ("fpn_c2p2", "fpn_c3p3", "fpn_c4p4", "fpn_c5p5")  # the layers that read C2..C5
+
+
+class RematerializedStages:
+    """A training graph cut at C2..C5, on the same layers.
+
+    A backbone whose features do not follow from one another, stage by stage, is one stage.
+
+    Args:
+        model: functional keras.Model of `build_training_model`.
+
+    Raises:
+        ValueError: a batch-norm layer of the backbone learns its statistics.
+    """
+
+    def __init__(self, model):
+        images = model.get_layer("input_image").output
+        taps = [model.get_layer(name).input for name in TAPS]
+        self.names = [tensor.name for tensor in model.inputs]
+        try:
+            ends = itertools.pairwise([images, *taps])
+            self.stages = [keras.Model(start, [end]) for start, end in ends]
+        except ValueError:  # Keras' word for "not reached from here"
+            self.stages = [keras.Model(images, taps)]
+        self.rest = keras.Model([*model.inputs, *taps], model.outputs)
+        for stage in self.stages:
+            _refuse_learning_norms(stage)
+
+    def run(self, inputs, values, shifts):
+        """Outputs in training mode.
+
+        Args:
+            inputs: as `fit` and callers give them: by name or in order.
+            values, shifts: of `frozen_norms.folded_values`.
+        """
+        if isinstance(inputs, dict):
+            inputs = [inputs[name] for name in self.names]
+        feature, taps = inputs[self.names.index("input_image")], []
+        for stage in self.stages:
+            answer = _rematerialized(stage, values, shifts)(feature)
+            taps += answer
+            feature = answer[-1]
+        rest = self.rest
+        return call_with(lambda: rest.call([*inputs, *taps], training=True), rest.variables,
+                         values, shifts)
+
+
+def _rematerialized(stage, values, shifts):
+    """Function of a stage's input to its outputs that keeps nothing in between."""
+    floats = [v for v in stage.variables if v.dtype == "float32"]
+
+    def run(feature, *arrays):
+        # The weights are arguments: what a function closes over gets no gradient.
+        given = {**values, **{id(v): x for v, x in zip(floats, arrays, strict=True)}}
+        return call_with(lambda: keras.tree.flatten(stage.call(feature, training=True)),
+                         floats, given, shifts)
+
+    arrays = [values[id(variable)] for variable in floats]
+    return lambda feature: keras.remat(run)(feature, *arrays)
+
+
+def _refuse_learning_norms(stage):
+    for layer in stage._flatten_layers():
+        if isinstance(layer, BatchNorm) and layer.takes_batch_statistics(True):
+            raise ValueError(
+                "REMATERIALIZE = True computes batch-norm twice a step, so it cannot learn its "
+                "statistics: set TRAIN_BN = False"
+            )
