@@ -237,11 +237,12 @@ class Config:
     # it, "float16" (with loss scaling in training) on older GPUs. Weights stay float32, and so do
     # boxes, scores and losses.
     PRECISION = "float32"
-    # Steps whose gradients are averaged before the weights move: the effect of a larger batch on
-    # a card that has no room for one.
+    # Batches whose gradients are averaged before the weights move: the effect of a larger batch on
+    # a card that has no room for one. STEPS_PER_EPOCH, WARMUP_STEPS and LR_SCHEDULE still count
+    # batches, and each batch's losses are its own means.
     GRADIENT_ACCUMULATION = 1
     # Compute the backbone's features again in the backward pass in place of keeping them: less
-    # memory, about a third more time.
+    # memory, up to a third more time. Needs TRAIN_BN = False.
     REMATERIALIZE = False
     # Channels inside the proposal network and inside the mask head. Fewer make small models
     # for small images; released weights need these defaults.

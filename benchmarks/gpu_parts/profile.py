@@ -75,16 +75,17 @@ def jax_summary(run):
 
 
 def events_table(planes):
-    """Names and milliseconds of the events on the devices, or on the host's compute threads."""
+    """Names and milliseconds of the events on the devices, or on the host's compute threads.
+
+    A device's other lines tell the same time again, by module and by step.
+    """
     on_device = [plane for plane in planes if plane.name.startswith("/device:")]
+    word = "Stream" if on_device else "XLA"
     spent, calls = Counter(), Counter()
-    for plane in on_device or planes:
-        for line in plane.lines:
-            if not on_device and "XLA" not in line.name:
-                continue
-            for event in line.events:
-                spent[event.name] += event.duration_ns / 1e6
-                calls[event.name] += 1
+    for event in (event for plane in on_device or planes for line in plane.lines
+                  if word in line.name for event in line.events):
+        spent[event.name] += event.duration_ns / 1e6
+        calls[event.name] += 1
     whole = sum(spent.values())
     lines = [f"{whole:.3g} ms in {sum(calls.values())} events"]
     lines += [f"  {ms:9.3f} ms {ms / max(whole, 1e-9):6.1%} {calls[name]:6} x {name[:90]}"

@@ -12,7 +12,7 @@ check_versions()
 
 import keras  # noqa: E402 (after the check)
 
-from mrcnn.kernels import portable  # noqa: E402
+from mrcnn.kernels import keras_modules, portable  # noqa: E402
 
 if keras.backend.backend() == "jax":
     from mrcnn.kernels import jax_backend as backend
@@ -23,6 +23,9 @@ elif keras.backend.backend() == "torch":
 else:
     from mrcnn.kernels import tensorflow_backend as backend
     from mrcnn.kernels.tensorflow_backend import *  # noqa: F403
+
+if backend.__name__ != "mrcnn.kernels.tensorflow_backend":
+    keras_modules.leave_tensorflow_out()
 
 _only_portable = contextvars.ContextVar("portable kernels only", default=False)
 
@@ -42,12 +45,12 @@ def _now():
 
 
 def crop_and_resize(images, boxes, box_indices, crop_shape):
-    """Bilinear crops out of images; see `portable.crop_and_resize`."""
+    """Bilinear crops out of images; see `portable_crops`."""
     return _now().crop_and_resize(images, boxes, box_indices, crop_shape)
 
 
 def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
-    """Crops out of the level each box belongs to; see `portable.crop_from_pyramid`."""
+    """Crops out of the level each box belongs to; see `portable_crops`."""
     return _now().crop_from_pyramid(feature_maps, boxes, levels, crop_shape)
 
 

@@ -49,7 +49,7 @@ class ProposalLayer(keras.layers.Layer):
 
     def call(self, inputs):
         """See the class."""
-        return ops.stop_gradient(self.steps(*inputs)["proposals"])
+        return self.steps(*map(ops.stop_gradient, inputs))["proposals"]
 
     def steps(self, rpn_class, rpn_bbox, anchors):
         """Everything between the anchors and the proposals, for those who look inside.

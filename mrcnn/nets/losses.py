@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from mrcnn import kernels
+from mrcnn.kernels.portable import first_true
 
 EPSILON = 1e-7
 
@@ -62,13 +63,11 @@ def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox):
         rpn_match: [B, A, 1] as above.
         rpn_bbox: [B, A, 4].
     """
-    positive = ops.cast(ops.equal(rpn_match[..., 0], 1), "float32")
     rows = min(target_bbox.shape[1], rpn_match.shape[1] or target_bbox.shape[1])
-    # top_k is stable, so the positive anchors come first, in their own order.
-    is_positive, anchors = ops.top_k(positive, k=rows)
-    predicted = ops.take_along_axis(rpn_bbox, ops.cast(anchors, "int32")[..., None], axis=1)
+    anchors, is_positive = first_true(ops.equal(rpn_match[..., 0], 1), rows)
+    predicted = ops.take_along_axis(rpn_bbox, anchors[..., None], axis=1)
     loss = smooth_l1_loss(target_bbox[:, :rows], predicted)
-    return _mean_where(loss, ops.broadcast_to(is_positive[..., None] > 0.0, ops.shape(loss)))
+    return _mean_where(loss, ops.broadcast_to(is_positive[..., None], ops.shape(loss)))
 
 
 def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids, class_weights=None):

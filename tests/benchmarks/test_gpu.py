@@ -219,11 +219,12 @@ def test_a_layer_takes_the_longer_of_computing_and_moving():
 
 def test_events_of_the_device_are_added_up():
     event = SimpleNamespace
-    line = SimpleNamespace(name="Stream", events=[event(name="conv", duration_ns=2e6),
+    line = SimpleNamespace(name="Stream #1", events=[event(name="conv", duration_ns=2e6),
                                                   event(name="conv", duration_ns=1e6),
                                                   event(name="copy", duration_ns=1e6)])
     host = SimpleNamespace(name="/host:CPU", lines=[line])
-    device = SimpleNamespace(name="/device:GPU:0", lines=[line])
+    twice = SimpleNamespace(name="XLA Modules", events=line.events)
+    device = SimpleNamespace(name="/device:GPU:0", lines=[line, twice])
     text = profile.events_table([host, device])
     assert text.startswith("4 ms in 3 events")
     assert "75.0%      2 x conv" in text.splitlines()[1]

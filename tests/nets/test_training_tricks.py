@@ -47,7 +47,7 @@ def losses_and_gradients(model, inputs):
 
 
 def assert_same(actual, expected):
-    """Equal losses and gradients, each gradient on the scale of the largest of its weight's kind."""
+    """Equal losses and gradients, rounding apart."""
     np.testing.assert_allclose(actual[0], expected[0], rtol=NETWORK)
     assert actual[1].keys() == expected[1].keys()
     largest = max(np.abs(gradient).max() for gradient in expected[1].values())

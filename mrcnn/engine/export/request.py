@@ -110,8 +110,8 @@ def checked_request(config, path, format_=None, overwrite=False, weights="float3
         raise ValueError(f"image_type = {image_type!r}: expected one of "
                          f"{', '.join(TYPES_OF[format_])} for the format {format_}")
     if format_ in ("onnx", "tflite") and config.PRECISION != "float32":
-        raise ValueError(f"PRECISION = {config.PRECISION!r}: {format_} is written in float32; build "
-                         "the model with PRECISION = 'float32', from the same checkpoint")
+        raise ValueError(f"PRECISION = {config.PRECISION!r}: {format_} is written in float32; "
+                         "build the model with PRECISION = 'float32', from the same checkpoint")
     if format_ == "tflite":
         image_shape = checked_shape(config, image_shape)
     _check_packages(format_)

@@ -5,7 +5,8 @@ Shapes: B images, R rois, N boxes, K kept boxes, C channels.
 
 import tensorflow as tf
 
-from mrcnn.kernels.portable import BORDER_MARGIN, top_k
+from mrcnn.kernels.portable import top_k
+from mrcnn.kernels.portable_crops import BORDER_MARGIN
 
 __all__ = ["crop_and_resize", "crop_from_pyramid", "non_max_suppression", "top_k"]
 

@@ -13,6 +13,7 @@ from tensorflow.python.eager import context as eager_context
 
 ABORTED = 10  # TensorFlow's code of the error that reaches the other processes
 LOST = "Collective ops is aborted by:"  # stands before the reason in TensorFlow's error
+MOST_LETTERS = 200  # of that reason
 _in_step = None  # the Workers whose common step is being built or run
 
 
@@ -31,7 +32,7 @@ class Workers:
         index: the place of this process among them.
 
     Raises:
-        RuntimeError: TensorFlow has computed something already.
+        RuntimeError: TensorFlow has computed something already in this process.
     """
 
     def __init__(self, addresses, index):
@@ -40,7 +41,12 @@ class Workers:
         cluster = tf.train.ClusterSpec({"worker": list(addresses)})
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             cluster, task_type="worker", task_id=self.index, rpc_layer="grpc")
-        self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        try:
+            self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        except RuntimeError as error:
+            raise RuntimeError(
+                "workers can meet only before TensorFlow computes anything: make the training "
+                f"model first in this process ({error})") from error
         self._totals = {}  # shapes and dtypes -> compiled sum of such arrays
 
     def building(self):
@@ -121,7 +127,7 @@ class Workers:
         text = str(error)
         if not isinstance(error, tf.errors.OpError) or LOST not in text:
             return None
-        return text.rpartition(LOST)[2].strip().partition("\n")[0]
+        return " ".join(text.rpartition(LOST)[2].split())[:MOST_LETTERS]
 
     def report(self, message):
         """Let the others end with an error that holds this message; nothing can be added after.

@@ -4,15 +4,16 @@ import keras
 import torch
 
 from mrcnn.kernels import portable
+from mrcnn.kernels.portable_crops import sample_grid
 
 
 def crop_pixels(pixels, boxes, first_pixel, height, width, crop_shape):
-    """Bilinear crops [M, h, w, C] float32 out of a list of pixels; see `portable.sample_grid`.
+    """Bilinear crops [M, h, w, C] float32 out of a list of pixels [P, C].
 
     A sample is a weighted sum of four rows of the list: one embedding bag, which reads them and
     adds in one go, forwards and backwards.
     """
-    corners, dy, dx, inside = portable.sample_grid(boxes, first_pixel, height, width, crop_shape)
+    corners, dy, dx, inside = sample_grid(boxes, first_pixel, height, width, crop_shape)
     weights = [(1 - dy) * (1 - dx), (1 - dy) * dx, dy * (1 - dx), dy * dx]
     weights = torch.stack(weights, dim=-1) * inside[..., None]
     samples = torch.nn.functional.embedding_bag(
@@ -25,12 +26,12 @@ def crop_pixels(pixels, boxes, first_pixel, height, width, crop_shape):
 
 
 def crop_and_resize(images, boxes, box_indices, crop_shape):
-    """Bilinear crops out of images; see `portable.crop_and_resize`."""
+    """Bilinear crops out of images; see `portable_crops`."""
     return portable.crop_and_resize(images, boxes, box_indices, crop_shape, crop_pixels)
 
 
 def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
-    """Crops out of the level each box belongs to; see `portable.crop_from_pyramid`."""
+    """Crops out of the level each box belongs to; see `portable_crops`."""
     return portable.crop_from_pyramid(feature_maps, boxes, levels, crop_shape, crop_pixels)
 
 
