@@ -56,7 +56,7 @@ def all_cases(frameworks=FRAMEWORKS, modes=MODES, precisions=("tf32", "bfloat16"
                 for height, width in sizes if mode == "inference" else sizes[:1]:
                     found += [Case(framework, mode, precision, batch, height, width)
                               for batch in batches[mode]]
-    # Small batches of everything first: the large ones are what a short lease may leave out.
+    # Small batches of everything first: the large ones are left out where the time is short.
     return sorted(found, key=lambda case: (frameworks.index(case.framework),
                                            case.mode == "training", case.batch))
 

@@ -7,7 +7,6 @@ the work is done in the files it imports.
 import functools
 import os
 
-import keras
 import numpy as np
 
 from mrcnn import kernels
@@ -50,6 +49,7 @@ class MaskRCNN:
 
     Attributes:
         keras_model: the functional keras.Model.
+        devices: those that share the batches of training, see `engine.distribution`.
         network: in inference mode, `keras_model` compiled for images of any size.
         epoch: epochs done, counted over the whole run.
         log_dir: folder of this run (made when training starts).

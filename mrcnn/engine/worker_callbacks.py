@@ -4,6 +4,7 @@ import keras
 
 from mrcnn.engine.callbacks import BestCheckpoint, CheckpointSaver
 from mrcnn.engine.validation import MeanAveragePrecision
+from mrcnn.layers.batch_norm import BatchNorm
 
 # What only the chief runs: it measures for all, and writes files.
 OF_THE_CHIEF = (MeanAveragePrecision, BestCheckpoint, keras.callbacks.TensorBoard,
@@ -37,15 +38,16 @@ class CommonLogs(keras.callbacks.Callback):
         logs.update(self.team.share(values))
 
     def _average_statistics(self):
-        moving = [v for v in self.model.non_trainable_variables if v.name in STATISTICS]
-        if any(layer_train_bn(layer) for layer in self.model._flatten_layers()):
-            self.team.average(moving)
+        if any(learns_statistics(layer) for layer in self.model._flatten_layers()):
+            variables = self.model.non_trainable_variables
+            self.team.average([v for v in variables if v.name in STATISTICS])
 
 
-def layer_train_bn(layer):
+def learns_statistics(layer):
     """Whether a layer is a batch-norm that counts its statistics while it trains."""
-    return (isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-            and getattr(layer, "train_bn", None) is not False)
+    if isinstance(layer, BatchNorm):
+        return layer.takes_batch_statistics(True)
+    return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
 
 
 class CommonEnd(keras.callbacks.Callback):

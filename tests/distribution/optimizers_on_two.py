@@ -2,7 +2,8 @@
 
     python optimizers_on_two.py
 
-prints one line of JSON: {case: [largest difference of a variable, largest way it went]}.
+prints one line of JSON: {case: [largest difference of a variable, largest way a weight went]}.
+"not adopted" is the first case as Keras has it on two devices.
 """
 
 import contextlib
@@ -46,21 +47,23 @@ def batches():
     return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(BATCH, True)
 
 
-def train(make, devices):
+def values(variables):
+    """Float64 arrays."""
+    return [keras.ops.convert_to_numpy(v).astype(np.float64) for v in variables]
+
+
+def train(make, devices, adopt=True):
     """The variables of model and optimizer, before and after training on some devices."""
     parallel = kernels.DataParallel(devices) if len(devices) > 1 else None
     with parallel.building() if parallel else contextlib.nullcontext():
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "linear",
                                  kernel_initializer="ones")])
         model.compile(optimizer=make(), loss="mse", jit_compile=False)
-    if parallel:
+    if parallel and adopt:
         parallel.adopt(model)
-    else:
-        model.optimizer.build(model.trainable_variables)
-    start = [np.array(v, np.float64) for v in model.variables]
+    start = values(model.variables)
     model.fit(batches(), epochs=1, verbose=0, shuffle=False)
-    everything = [*model.trainable_variables, *model.optimizer.variables]
-    return start, [np.array(v, np.float64) for v in everything]
+    return start, values([*model.trainable_variables, *model.optimizer.variables])
 
 
 def main():
@@ -69,9 +72,9 @@ def main():
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     devices = kernels.list_devices()
     found = {}
-    for name, make in CASES.items():
+    for name, make in [*CASES.items(), ("not adopted", plain)]:
         start, one = train(make, devices[:1])
-        _, both = train(make, devices)
+        _, both = train(make, devices, adopt=name != "not adopted")
         apart = max(float(np.abs(a - b).max()) for a, b in zip(one, both, strict=True))
         went = max(float(np.abs(a - b).max()) for a, b in zip(one, start, strict=False))
         found[name] = [apart, went]

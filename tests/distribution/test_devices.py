@@ -1,8 +1,14 @@
 """Which devices share a batch, how a batch is split, and what is said where there are too few."""
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,6 +16,9 @@ from mrcnn import kernels
 from mrcnn.config import Config
 from mrcnn.engine import distribution
 
+HERE = Path(__file__).resolve().parent
+pytestmark = pytest.mark.timeout(900)
+NEAR = 1e-5  # sums in another order, over some steps
 
 def config_of(gpus, images=1, **knobs):
     """A Config with GPU_COUNT and IMAGES_PER_GPU."""
@@ -141,3 +150,29 @@ def test_an_error_on_a_device_is_raised(monkeypatch, used):
     split = distribution.SplitNetwork({"a": Network(), "b": Network()})
     with pytest.raises(ValueError, match="no such luck"):
         split(None, np.zeros((2, 1)), np.zeros((2, 1)))
+
+
+@pytest.fixture(scope="module")
+def optimizers():
+    """What `optimizers_on_two.py` prints."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("the other backends have no MirroredStrategy")
+    done = subprocess.run(
+        [sys.executable, str(HERE / "optimizers_on_two.py")], capture_output=True, text=True,
+        timeout=900, check=False,
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("case", ["sgd", "adamw", "accumulating", "scaled",
+                                  "scaled and accumulating"])
+def test_an_optimizer_does_on_two_devices_what_it_does_on_one(optimizers, case):
+    apart, went = optimizers[case]
+    assert went > 1e-3
+    assert apart < NEAR
+
+
+def test_keras_alone_would_clip_each_device_by_itself(optimizers):
+    apart, _ = optimizers["not adopted"]
+    assert apart > 1e-3

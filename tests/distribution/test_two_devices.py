@@ -20,6 +20,8 @@ HERE = Path(__file__).resolve().parent
 BACKEND = keras.backend.backend()
 LOSSES = ("loss", "rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss",
           "mrcnn_mask_loss")
+# Two models that train compile for a minute, and for far longer where the machine is busy.
+pytestmark = pytest.mark.timeout(1800)
 STRAY = 1e-3  # of the way that training went: sums in another order, over some steps
 
 
@@ -95,7 +97,7 @@ def test_detect_asks_both_devices_and_answers_as_one(seen):
     assert seen["split"]
     assert seen["asked"] == sorted(seen["devices"])
     one, both = (np.load(seen["folder"] / f"detected_{n}.npz") for n in (1, 2))
-    assert len(one["rois0"]) > 0
+    assert sum(len(one[f"rois{i}"]) for i in range(3)) > 0
     for name in one.files:
         np.testing.assert_allclose(both[name], one[name], atol=NETWORK, err_msg=name)
 

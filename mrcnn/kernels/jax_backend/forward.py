@@ -13,22 +13,28 @@ class Forward:
 
     Args:
         function: of weights and inputs, compiled once for every set of input shapes.
-        weights: function that answers the weights of a call.
         dtypes: names of the inputs' types.
+        variables: those to read at each call.
+        weights: arrays to compute with in place of them, or None.
     """
 
-    def __init__(self, function, weights, dtypes):
-        self._function, self._weights, self._dtypes = function, weights, dtypes
+    def __init__(self, function, dtypes, variables, weights):
+        self._function, self._dtypes, self._variables = function, dtypes, variables
+        self._weights = None
+        if weights is not None:
+            self.renew(weights)
 
     def __call__(self, *arrays):
         """Numpy arrays in, the list of the model's outputs as numpy arrays out."""
+        weights = self._weights
+        if weights is None:
+            weights = _values(self._variables)
         arrays = [np.asarray(x, d) for x, d in zip(arrays, self._dtypes, strict=True)]
-        return [np.asarray(x) for x in jax.device_get(self._function(self._weights(), *arrays))]
+        return [np.asarray(x) for x in jax.device_get(self._function(weights, *arrays))]
 
     def renew(self, weights):
-        """Compute with other weights from now on: arrays of the shapes and types before."""
-        fixed = [jax.numpy.asarray(array) for array in weights]
-        self._weights = lambda: fixed
+        """Compute with other weights of the same shapes and types; nothing is compiled."""
+        self._weights = [jax.numpy.asarray(array) for array in weights]
 
     @property
     def traces(self):
@@ -44,15 +50,16 @@ def _with_weights(model, around=None):
         with contextlib.ExitStack() as scopes:
             if around:
                 scopes.enter_context(around(*inputs[count:]))
-            pairs = list(zip(model.variables, weights, strict=True))
-            scopes.enter_context(keras.StatelessScope(state_mapping=pairs))
+            scope = scopes.enter_context(keras.StatelessScope())
+            for variable, value in zip(model.variables, weights, strict=True):
+                scope.add_update((variable, value))  # in the value's own type
             return model(list(inputs[:count]), training=False)
 
     return forward
 
 
-def _values(model):
-    return [variable.value for variable in model.variables]
+def _values(variables):
+    return [variable.value for variable in variables]
 
 
 def compile_forward(model, more=(), around=None, weights=None):
@@ -72,10 +79,7 @@ def compile_forward(model, more=(), around=None, weights=None):
     """
     dtypes = [x.dtype for x in model.inputs] + [dtype for _, dtype in more]
     function = jax.jit(_with_weights(model, around))
-    compiled = Forward(function, lambda: _values(model), dtypes)
-    if weights is not None:
-        compiled.renew(weights)
-    return compiled
+    return Forward(function, dtypes, model.variables, weights)
 
 
 def run_once(model, inputs):
@@ -89,7 +93,7 @@ def run_once(model, inputs):
         The model's outputs as numpy arrays, in their structure.
     """
     arrays = [np.asarray(x, i.dtype) for x, i in zip(inputs, model.inputs, strict=True)]
-    outputs = jax.jit(_with_weights(model))(_values(model), *arrays)
+    outputs = jax.jit(_with_weights(model))(_values(model.variables), *arrays)
     return keras.tree.map_structure(np.asarray, outputs)
 
 

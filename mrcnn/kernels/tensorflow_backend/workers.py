@@ -37,11 +37,11 @@ class Workers:
 
     def __init__(self, addresses, index):
         self.count, self.index = len(addresses), int(index)
-        _take_own_gpu(addresses, self.index)
         cluster = tf.train.ClusterSpec({"worker": list(addresses)})
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             cluster, task_type="worker", task_id=self.index, rpc_layer="grpc")
         try:
+            _take_own_gpu(addresses, self.index)
             self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
         except RuntimeError as error:
             raise RuntimeError(

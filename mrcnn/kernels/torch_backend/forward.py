@@ -10,21 +10,17 @@ class Forward:
     """A forward pass without gradients; safe to call from several threads.
 
     Args:
-        function: of weights, then the model's inputs and further arguments, as tensors.
+        function: of the weights or None, of the model's inputs and of further arguments.
         dtypes: names of the types of inputs and arguments.
-        weights: arrays to compute with; None where the function reads variables.
+        weights: arrays to compute with in place of the variables, or None.
     """
 
     traces = 0  # nothing is compiled
 
-    def __init__(self, function, dtypes, weights=None):
+    def __init__(self, function, dtypes, weights):
         self._function, self._dtypes, self._weights = function, dtypes, None
         if weights is not None:
             self.renew(weights)
-
-    def renew(self, weights):
-        """Compute with other weights from now on: arrays of the shapes and types before."""
-        self._weights = [keras.ops.convert_to_tensor(array) for array in weights]
 
     def __call__(self, *arrays):
         """Numpy arrays in, the list of the model's outputs as numpy arrays out."""
@@ -34,6 +30,11 @@ class Forward:
                 for x, dtype in zip(arrays, self._dtypes, strict=True)
             ]
             return [x.numpy(force=True) for x in self._function(self._weights, *tensors)]
+
+    def renew(self, weights):
+        """Compute with other weights of the same shapes."""
+        with torch.inference_mode():
+            self._weights = [keras.ops.convert_to_tensor(array) for array in weights]
 
 
 def compile_forward(model, more=(), around=None, weights=None):
@@ -51,13 +52,14 @@ def compile_forward(model, more=(), around=None, weights=None):
     """
     count, dtypes = len(model.inputs), [x.dtype for x in model.inputs]
 
-    def forward(fixed, *inputs):
+    def forward(values, *inputs):
         with contextlib.ExitStack() as scopes:
             if around:
                 scopes.enter_context(around(*inputs[count:]))
-            if fixed is not None:
-                pairs = list(zip(model.variables, fixed, strict=True))
-                scopes.enter_context(keras.StatelessScope(state_mapping=pairs))
+            if values is not None:
+                scope = scopes.enter_context(keras.StatelessScope())
+                for variable, value in zip(model.variables, values, strict=True):
+                    scope.add_update((variable, value))  # in the value's own type
             return model(list(inputs[:count]), training=False)
 
     return Forward(forward, dtypes + [dtype for _, dtype in more], weights)
