@@ -62,11 +62,11 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Another build of torch: make test-backends TORCH="--index-url ADDRESS torch"
-JAX   ?= jax==0.10.2
+JAX   ?= jax>=0.6
 TORCH ?= torch==2.13.0
 
 $(VENV)/.jax: $(STAMP)
-	$(BIN)/python -m pip install --quiet $(JAX)
+	$(BIN)/python -m pip install --quiet "$(JAX)"
 	@touch $@
 
 $(VENV)/.torch: $(STAMP)

@@ -3,8 +3,9 @@
     python -m benchmarks.training_step [--quick] [--backbone resnet50] [--side 512] [--batch 2]
         [--layers all] [--precision float32] [--balloon ../shared/data/balloon/train]
 
-The forward pass holds backbone, pyramid, proposal network and both heads, batch-norm frozen, on
-the images and on as many rois as the step trains: no proposals, targets, losses or gradients.
+The forward pass holds backbone, pyramid, proposal network and both heads, as `detect` compiles
+them (batch-norm folded, weights constant), on the images and on as many rois as the step trains:
+no proposals, targets, losses or gradients.
 Both run in turn on one batch. The busy fraction is the step's time on that batch, kept in
 memory, over its time when the feed loads every batch from files: 1 means that no step waits.
 """
@@ -22,6 +23,7 @@ from benchmarks.measuring import paired, row  # noqa: E402
 from mrcnn import Config, MaskRCNN, kernels, load_dataset  # noqa: E402
 from mrcnn.data.shapes import ShapesDataset  # noqa: E402
 from mrcnn.data.training_feed import TrainingFeed  # noqa: E402
+from mrcnn.engine.folding import FoldedModel  # noqa: E402
 
 PART = "training step"
 STEPS = 4  # of `fit` in one timing of the feed
@@ -82,7 +84,8 @@ def ways_of(model, batch):
     images = batch["input_image"]
     inputs = [images, batch["input_image_meta"],
               *(rois_like(tensor, len(images)) for tensor in graph.inputs[2:])]
-    forward = kernels.compile_forward(graph)
+    folded = FoldedModel(graph)
+    forward = kernels.compile_forward(folded.model, weights=folded.weights())
     # `train_on_batch` answers numbers, so it has ended when it returns.
     return {"forward": lambda: forward(*inputs),
             "step": lambda: model.keras_model.train_on_batch(batch)}

@@ -62,7 +62,7 @@ def _fewer(count, found, config):
     words = (
         f"GPU_COUNT = {config.GPU_COUNT}, but there {'is' if one else 'are'} {len(found)} "
         f"device{'' if one else 's'} to train on ({', '.join(found)}): the batch of {batch} images "
-        f"goes to {count} of them. {kernels.MORE_DEVICES}."
+        f"goes to {'it' if one else f'{count} of them'}. {kernels.MORE_DEVICES}."
     )
     if count > 1:
         return words

@@ -292,7 +292,7 @@ def _details(model, images, min_confidence, seconds):
         "model": str(getattr(config, "NAME", None) or "model"),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {"mrcnn": __version__, "python": sys.version.split()[0], **{
-            name: sys.modules[name].__version__ for name in ("tensorflow", "keras")
+            name: sys.modules[name].__version__ for name in ("tensorflow", "jax", "torch", "keras")
             if name in sys.modules}},
         "images_evaluated": images, "seconds": round(seconds, 2),
         "min_confidence": min_confidence,

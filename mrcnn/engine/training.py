@@ -11,7 +11,7 @@ from mrcnn.engine.layer_selection import set_trainable
 from mrcnn.engine.monitors import admit_callbacks, check_settable_rate
 from mrcnn.engine.optimizers import WarmupSchedule, batches_seen, learning_rate_of
 from mrcnn.engine.validation import METRIC, MeanAveragePrecision
-from mrcnn.engine.worker_callbacks import OF_THE_CHIEF, own_callbacks, saver_of
+from mrcnn.engine.worker_callbacks import own_callbacks, saver_of, those_of
 from mrcnn.engine.workers import team_of
 
 
@@ -78,19 +78,13 @@ def _train(model, train_dataset, val_dataset, learning_rate, epochs, layers, aug
     model.class_names = list(train_dataset.class_names)
     for callback in measured:
         callback.attach(model)
-    feed = TrainingFeed(
-        train_dataset,
-        config,
-        augmentation=augmentation,
-        no_augmentation_sources=no_augmentation_sources,
-        first_batch=model.epoch * config.STEPS_PER_EPOCH,
-        seed=seed,
-        share=(team.index, team.count),
-    )
+    share = (team.index, team.count)
+    feed = TrainingFeed(train_dataset, config, augmentation=augmentation,
+                        no_augmentation_sources=no_augmentation_sources,
+                        first_batch=model.epoch * config.STEPS_PER_EPOCH, seed=seed, share=share)
     saver = saver_of(team)(model.checkpoint_path, config, model.class_names, layers)
-    callbacks = [c for c in all_callbacks(feed, saver, model.log_dir, custom)
-                 if team.chief or not isinstance(c, OF_THE_CHIEF)]
-    validation = validation_feed(val_dataset, config, seed, (team.index, team.count))
+    callbacks = those_of(team, all_callbacks(feed, saver, model.log_dir, custom))
+    validation = validation_feed(val_dataset, config, seed, share)
     return _fit_or_save(model, feed, validation, epochs, callbacks, saver, verbose)
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from mrcnn.engine.callbacks import BestCheckpoint, CheckpointSaver
+from mrcnn.engine.layer_selection import trainable_layers
 from mrcnn.engine.validation import MeanAveragePrecision
 from mrcnn.layers.batch_norm import BatchNorm
 
@@ -38,7 +39,7 @@ class CommonLogs(keras.callbacks.Callback):
         logs.update(self.team.share(values))
 
     def _average_statistics(self):
-        if any(learns_statistics(layer) for layer in self.model._flatten_layers()):
+        if any(learns_statistics(layer) for layer in trainable_layers(self.model)):
             variables = self.model.non_trainable_variables
             self.team.average([v for v in variables if v.name in STATISTICS])
 
@@ -83,6 +84,11 @@ def saver_of(team):
     return CheckpointSaver if team.chief else SilentSaver
 
 
+def those_of(team, callbacks):
+    """The callbacks without what only the chief runs, where this worker is another."""
+    return [c for c in callbacks if team.chief or not isinstance(c, OF_THE_CHIEF)]
+
+
 def own_callbacks(team, custom):
     """The caller's callbacks that this worker runs, with those that keep the workers alike.
 
@@ -92,6 +98,6 @@ def own_callbacks(team, custom):
     """
     if team.alone:
         return custom
-    own = [c for c in custom if team.chief or not isinstance(c, OF_THE_CHIEF)]
+    own = those_of(team, custom)
     first = sum(isinstance(c, MeanAveragePrecision) for c in own)
     return [*own[:first], CommonLogs(team), *own[first:], CommonEnd(team)]

@@ -93,7 +93,7 @@ def suppress_in_order(boxes, order, limit, iou_threshold):
     """
     batch, count = ops.shape(order)[:2]
     order = ops.cast(order, "int32")
-    missing = (-count) % BLOCK
+    missing = (BLOCK - count % BLOCK) % BLOCK  # of negative numbers ONNX has another remainder
     order = ops.pad(order, [(0, 0), (0, missing)])
     ranked = take_rows(boxes, order)
     blocks = (count + missing) // BLOCK

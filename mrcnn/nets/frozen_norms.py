@@ -15,6 +15,17 @@ from mrcnn.layers.batch_norm import BatchNorm, folded_norms
 from mrcnn.layers.time_distributed import TimeDistributed
 
 
+class FoldableNorms:
+    """Keeps `foldable_pairs` of a model where Keras does not look for layers to save.
+
+    Attributes:
+        pairs: list of (BatchNorm, Conv2D).
+    """
+
+    def __init__(self, model):
+        self.pairs = foldable_pairs(model)
+
+
 def foldable_pairs(model):
     """The batch-norm layers of a functional model that can be folded.
 

@@ -79,8 +79,8 @@ ORDER = {
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
-               "keras_models", "folding", "inference", "workers", "distribution", "export", "tiling",
-               "evaluating", "validation", "interruption", "monitors", "callbacks",
+               "keras_models", "folding", "inference", "workers", "distribution", "export",
+               "tiling", "evaluating", "validation", "interruption", "monitors", "callbacks",
                "worker_callbacks", "faulty_images", "training", "inspection", "mask_rcnn"],
 }
 

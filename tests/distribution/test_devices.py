@@ -1,6 +1,7 @@
 """Which devices share a batch, how a batch is split, and what is said where there are too few."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -55,7 +56,7 @@ def test_as_many_devices_as_asked_for(machine):
 def test_one_device_takes_the_whole_batch_and_says_so(machine):
     shared = machine("cpu")
     with pytest.warns(UserWarning, match=r"GPU_COUNT = 2, but there is 1 device .*\(cpu\): the "
-                                         "batch of 6 images goes to 1 .* IMAGES_PER_GPU = 6"):
+                                         "batch of 6 images goes to it.* IMAGES_PER_GPU = 6"):
         devices = distribution.of_training(config_of(2, 3))
     assert isinstance(devices, distribution.OneDevice)
     assert shared == []
@@ -76,6 +77,16 @@ def test_a_batch_size_of_its_own_is_shared_evenly(machine):
     with pytest.warns(UserWarning, match="batch of 6 images goes to 2"):
         distribution.of_training(config)
     assert shared == [["a", "b"]]
+
+
+def test_torch_with_several_gpus_says_what_to_do():
+    pytest.importorskip("torch")
+    path = HERE.parents[1] / "mrcnn/kernels/torch_backend/replicas.py"
+    spec = importlib.util.spec_from_file_location("torch_replicas", path)
+    replicas = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(replicas)
+    with pytest.raises(ValueError, match=r"GPU_COUNT: expected 1 .* received 2\. .*IMAGES_PER_GPU"):
+        replicas.DataParallel(["cuda:0", "cuda:1"])
 
 
 class Network:

@@ -74,13 +74,13 @@ def test_the_losses_are_those_of_one_device(seen, name):
 def test_resumed_weights_and_optimizer_are_those_of_one_unbroken_device(seen):
     start, one, both = (arrays_of(seen["checkpoints"][n]) for n in ("start", "one", "both"))
     assert both.keys() == one.keys()
-    assert any("momentum" in name for name in one)
+    assert any("/optimizer/" in name for name in one)
     assert distance(both, one) < STRAY * distance(one, start)
 
 
 def test_ctrl_c_leaves_the_last_whole_epoch(seen):
     assert seen["checkpoints"]["last"].endswith("_0001.h5")
-    assert "Interrupted in epoch 2" in seen["printed"]
+    assert "Interrupted" in seen["printed"]
 
 
 def test_map_is_measured_on_the_shared_weights(seen):
@@ -95,7 +95,7 @@ def test_a_nan_names_the_images_of_the_whole_batch(seen):
 
 def test_detect_asks_both_devices_and_answers_as_one(seen):
     assert seen["split"]
-    assert seen["asked"] == sorted(seen["devices"])
+    assert set(seen["asked"]) == set(seen["devices"])
     one, both = (np.load(seen["folder"] / f"detected_{n}.npz") for n in (1, 2))
     assert sum(len(one[f"rois{i}"]) for i in range(3)) > 0
     for name in one.files:

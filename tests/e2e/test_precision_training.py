@@ -14,6 +14,12 @@ from mrcnn.model import MaskRCNN
 SCALED = {"PRECISION": "float16"}
 
 
+def scaled_by_one(rate, config):
+    """SGD that leaves no batch out: the usual first scale is too much for these random weights."""
+    return keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(rate, momentum=0.9, global_clipnorm=5.0), initial_scale=1.0)
+
+
 @pytest.fixture(autouse=True)
 def eager():
     """Run layers one by one: a new model then trains at once instead of being traced first."""
@@ -22,9 +28,10 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_a_checkpoint_of_low_precision_is_like_any_other(tmp_path, precision):
-    model = tiny.training_model(tmp_path, PRECISION=precision)
+@pytest.mark.parametrize(("precision", "optimizer"), [
+    ("bfloat16", "sgd"), ("float16", scaled_by_one)], ids=["bfloat16", "float16"])
+def test_a_checkpoint_of_low_precision_is_like_any_other(tmp_path, precision, optimizer):
+    model = tiny.training_model(tmp_path, PRECISION=precision, OPTIMIZER=optimizer)
     start = tiny.weights_of(model)
     history = tiny.train(model).history
     assert all(np.isfinite(values).all() for values in history.values())
@@ -41,9 +48,9 @@ def test_a_checkpoint_of_low_precision_is_like_any_other(tmp_path, precision):
 
 
 RESUMED = {
-    "float16": SCALED,
-    "accumulated": {"GRADIENT_ACCUMULATION": 2, "STEPS_PER_EPOCH": 3, "LR_SCHEDULE": "cosine"},
-    "both": {**SCALED, "GRADIENT_ACCUMULATION": 2, "STEPS_PER_EPOCH": 3},
+    "float32": {"GRADIENT_ACCUMULATION": 2, "STEPS_PER_EPOCH": 3, "LR_SCHEDULE": "cosine"},
+    "float16": {**SCALED, "OPTIMIZER": scaled_by_one, "GRADIENT_ACCUMULATION": 2,
+                "STEPS_PER_EPOCH": 3},
 }
 
 
@@ -66,21 +73,11 @@ def test_resumed_equals_unbroken(tmp_path, capsys, knobs):
     assert [batches_seen(optimizer) for optimizer in optimizers] == [steps, steps]
     moves = steps // unbroken.config.GRADIENT_ACCUMULATION
     assert [int(optimizer.iterations) for optimizer in optimizers] == [moves, moves]
+    if "PRECISION" in knobs:  # batches since the scale last changed
+        assert [int(optimizer.step_counter) for optimizer in optimizers] == [steps, steps]
     ends = tiny.weights_of(resumed), tiny.weights_of(unbroken)
     # Rounding of features shifts what low precision keeps of them; other images would give 1.
     assert tiny.difference(*ends, start) < (0.05 if "PRECISION" in knobs else 0.001)
-
-
-def test_the_state_of_loss_scaling_is_resumed(tmp_path):
-    model = tiny.training_model(tmp_path, **SCALED)
-    tiny.train(model)
-    scaled = model.keras_model.optimizer
-    assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
-    assert int(scaled.step_counter) == 2  # batches since the scale last changed
-    resumed = tiny.training_model(tmp_path, **SCALED)
-    resumed.load_weights(resumed.find_last(), by_name=True)
-    tiny.train(resumed, 2)
-    assert int(resumed.keras_model.optimizer.step_counter) == 4
 
 
 class HugeScale(keras.callbacks.Callback):

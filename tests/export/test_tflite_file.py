@@ -69,7 +69,8 @@ def test_images_that_are_not_square(tmp_path):
     resized, window = prepare(image, facts)
     found = finish(run(image=resized, window=window), image, facts)
     masks = np.moveaxis(np.asarray(found["masks"]), -1, 0)
-    check_like_detect({**found, "boxes": found["rois"], "masks": masks}, expected)
+    check_like_detect({**found, "boxes": found["rois"], "masks": masks}, expected,
+                      score=1e-2)  # the network is untrained
     with pytest.raises(ValueError, match=r"exported for \(64, 128\)"):
         prepare(image[:, :40], facts)
     with pytest.raises(ValueError, match="received"):

@@ -60,10 +60,10 @@ def assert_same(actual, expected):
 def plain():
     """(model, inputs, losses and gradients) with every layer computing for itself."""
     model = build()
-    pairs, model._foldable_pairs = model._foldable_pairs, []
+    pairs, model._norms.pairs = model._norms.pairs, []
     inputs = training_batch(tiny_config())
     expected = losses_and_gradients(model, inputs)
-    model._foldable_pairs = pairs
+    model._norms.pairs = pairs
     return model, inputs, expected
 
 

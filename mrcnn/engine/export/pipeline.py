@@ -87,8 +87,8 @@ def pyramid_anchors(config, height, width):
     for scale, stride in zip(config.RPN_ANCHOR_SCALES, config.BACKBONE_STRIDES, strict=True):
         half = 0.5 * np.stack([scale / roots, scale * roots], axis=-1)
         corners = np.concatenate([-half, half], axis=-1)
-        ys, xs = (real(ops.arange(0, -(-side // stride), config.RPN_ANCHOR_STRIDE) * stride)
-                  for side in (height, width))
+        cells = [(side + stride - 1) // stride for side in (height, width)]
+        ys, xs = (real(ops.arange(0, n, config.RPN_ANCHOR_STRIDE) * stride) for n in cells)
         ys, xs = ops.meshgrid(ys, xs, indexing="ij")
         centres = ops.stack([ys, xs, ys, xs], axis=-1)[:, :, None, :]
         levels.append(ops.reshape(centres + corners, (-1, 4)))

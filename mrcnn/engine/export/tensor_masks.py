@@ -112,7 +112,9 @@ def paste_masks(soft, boxes, image_size):
     """`paste_mask` of every object: [B, N, h, w] and [B, N, 4] px -> [B, N, H0, W0] bool."""
     count = ops.shape(boxes)[:2]
     height, width = soft.shape[2:]
-    pasted = ops.map(
-        lambda one: paste_mask(one[0], one[1], image_size),
-        (ops.reshape(soft, (-1, height, width)), ops.reshape(boxes, (-1, 4))))
-    return ops.reshape(pasted, (*count, *image_size))
+    total = count[0] * count[1]
+    spare = [0, ops.maximum(1 - total, 0)]  # TensorFlow cannot map over nothing
+    soft = ops.pad(ops.reshape(soft, (-1, height, width)), [spare, [0, 0], [0, 0]])
+    boxes = ops.pad(ops.reshape(boxes, (-1, 4)), [spare, [0, 0]])
+    pasted = ops.map(lambda one: paste_mask(one[0], one[1], image_size), (soft, boxes))
+    return ops.reshape(pasted[:total], (*count, *image_size))

@@ -111,6 +111,6 @@ def _margins(side, config, mode):
     if mode == "square":
         wanted = config.IMAGE_MAX_DIM
     else:
-        wanted = -(-side // 64) * 64
+        wanted = (side + 63) // 64 * 64  # converted, a negative quotient would be cut, not floored
     before = (wanted - side) // 2
     return before, wanted - side - before

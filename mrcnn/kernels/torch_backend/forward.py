@@ -45,7 +45,7 @@ def compile_forward(model, more=(), around=None, weights=None):
         more: (shape, dtype name) of further arguments, after the model's inputs.
         around: function of those arguments to a context manager, in which the model is called.
         weights: arrays in the order of `model.variables`, to compute with in place of the
-            variables; None reads the variables at each call.
+            variables, until `renew` is called; None reads the variables at each call.
 
     Returns:
         Forward, a function of the model's inputs (numpy arrays) and `more`.
