@@ -110,11 +110,12 @@ def paste_mask(soft, box, image_size):
 
 def paste_masks(soft, boxes, image_size):
     """`paste_mask` of every object: [B, N, h, w] and [B, N, 4] px -> [B, N, H0, W0] bool."""
-    count = ops.shape(boxes)[:2]
+    images, count = ops.shape(boxes)[:2]
     height, width = soft.shape[2:]
-    total = count[0] * count[1]
-    spare = [0, ops.maximum(1 - total, 0)]  # TensorFlow cannot map over nothing
-    soft = ops.pad(ops.reshape(soft, (-1, height, width)), [spare, [0, 0], [0, 0]])
-    boxes = ops.pad(ops.reshape(boxes, (-1, 4)), [spare, [0, 0]])
-    pasted = ops.map(lambda one: paste_mask(one[0], one[1], image_size), (soft, boxes))
-    return ops.reshape(pasted[:total], (*count, *image_size))
+    spare = [0, ops.maximum(1 - count, 0)]  # TensorFlow cannot map over nothing
+    soft = ops.pad(soft, [[0, 0], spare, [0, 0], [0, 0]])
+    boxes = ops.pad(boxes, [[0, 0], spare, [0, 0]])
+    flat = ops.reshape(soft, (-1, height, width)), ops.reshape(boxes, (-1, 4))
+    pasted = ops.map(lambda one: paste_mask(one[0], one[1], image_size), flat)
+    # No axis of zero in the new shape: ONNX takes it for "as before".
+    return ops.reshape(pasted, (images, ops.maximum(count, 1), *image_size))[:, :count]
