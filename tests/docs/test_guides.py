@@ -26,7 +26,7 @@ CAPITALS = re.compile(r"(?<![\w.%$])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w/])")
 # Names in capitals that are no knobs: of the environment, of modules, of a script's own.
 OTHER_CAPITALS = {
     "TF_CPP_MIN_LOG_LEVEL", "TF_GPU_ALLOCATOR", "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND",
-    "MRCNN_CACHE", "COCO_MODEL_URL", "OMP_NUM_THREADS", "MPLBACKEND", "COCO_NAMES",
+    "MRCNN_CACHE", "COCO_MODEL_URL", "OMP_NUM_THREADS", "TF_CONFIG", "XLA_FLAGS", "MPLBACKEND", "COCO_NAMES",
 }
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 
@@ -95,7 +95,8 @@ def test_knobs_that_are_named_exist(page):
 
 def test_there_is_something_to_check():
     names = [page.name for page in GUIDES]
-    assert names == ["coming-from-matterport.md", "troubleshooting.md", "your-own-data.md"]
+    assert names == ["coming-from-matterport.md", "speed-and-deployment.md",
+                     "troubleshooting.md", "your-own-data.md"]
     texts = [text_of(page) for page in PAGES]
     assert sum(len(commands(text)) for text in texts) > 20
     assert sum(len(blocks(text, "python")) for text in texts) > 10
