@@ -1,8 +1,10 @@
-"""Write a file whole or not at all: temporary name, fsync, rename."""
+"""Write a file or a folder whole or not at all: temporary name, fsync, rename."""
 
 import os
 import re
+import shutil
 import socket
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -52,6 +54,32 @@ def atomic_path(path: str | os.PathLike, keep_ending: bool = False) -> Iterator[
         raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         temp.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a new folder that becomes `path` on success, in place of an earlier one.
+
+    Yields:
+        A path that is not there yet, for the body to make. When the body raises, `path` stays as
+        it was.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    target = Path(path)
+    workshop = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
+    try:
+        yield workshop / "new"
+        if target.exists():
+            os.replace(target, workshop / "old")
+        os.replace(workshop / "new", target)
+    except BaseException:
+        if (workshop / "old").exists() and not target.exists():
+            os.replace(workshop / "old", target)
+        raise
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
 
 
 def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mrcnn.commands import opening
-from mrcnn.engine.export.request import checked_request
+from mrcnn.engine.export.request import checked_request, fitted
 
 MEGABYTE = 1e6
 TITLES = {"saved_model": "SavedModel", "onnx": "ONNX", "tflite": "TFLite", "keras": "Keras"}
@@ -25,9 +25,8 @@ def export_checkpoint(path, target, config=None, assignments=(), **options):
         ValueError, ImportError: as of `MaskRCNN.export`.
     """
     options = {name: value for name, value in options.items() if value is not None}
-    description = opening.describe(path)
-    settings = opening.inference_config(description, config, assignments)
-    request = checked_request(settings, target, **options)
+    request = checked_request(target, **options)
+    fitted(request, opening.inference_config(opening.describe(path), config, assignments))
     model = opening.open_detector(path, config, assignments)
     options["format"] = options.pop("format_", None)
     model.export(target, **options)

@@ -23,6 +23,23 @@ def folded_norms(shifts):
         _folded.reset(token)
 
 
+def factor_and_shift(norm, value_of):
+    """What batch-norm multiplies each channel by, and adds, on stored statistics.
+
+    Args:
+        norm: BatchNorm, or Keras' own layer.
+        value_of: function from one of its variables to a tensor.
+
+    Returns:
+        (factor [C], shift [C]) in the type of the tensors.
+    """
+    factor = ops.rsqrt(value_of(norm.moving_variance) + norm.epsilon)
+    if norm.scale:
+        factor = factor * value_of(norm.gamma)
+    shift = -value_of(norm.moving_mean) * factor
+    return factor, shift + value_of(norm.beta) if norm.center else shift
+
+
 @keras.saving.register_keras_serializable(package="mrcnn")
 class BatchNorm(keras.layers.BatchNormalization):
     """Keras' layer with Config.TRAIN_BN built in.
@@ -53,21 +70,6 @@ class BatchNorm(keras.layers.BatchNormalization):
         frozen = self.train_bn is not None and not self.train_bn
         return bool(training) and self.trainable and not frozen
 
-    def factor_and_shift(self, value_of=ops.convert_to_tensor):
-        """What the layer multiplies each channel by, and adds, on stored statistics.
-
-        Args:
-            value_of: function from a variable to its tensor.
-
-        Returns:
-            (factor [C], shift [C]), float32.
-        """
-        factor = ops.rsqrt(value_of(self.moving_variance) + self.epsilon)
-        if self.scale:
-            factor = factor * value_of(self.gamma)
-        shift = -value_of(self.moving_mean) * factor
-        return factor, shift + value_of(self.beta) if self.center else shift
-
     def _with_stored_statistics(self, inputs):
         """One multiplication and one addition in low precision.
 
@@ -76,7 +78,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         """
         shape = [1] * len(inputs.shape)
         shape[self.axis] = inputs.shape[self.axis]
-        numbers = self.factor_and_shift(lambda variable: ops.cast(variable, "float32"))
+        numbers = factor_and_shift(self, lambda variable: ops.cast(variable, "float32"))
         factor, shift = (ops.cast(ops.reshape(x, shape), self.compute_dtype) for x in numbers)
         return inputs * factor + shift
 

@@ -1,92 +1,45 @@
-"""Batch-norm on frozen statistics, folded into the convolution before it at every step.
+"""Batch-norm on frozen statistics, folded into the layer before it at every training step.
 
-Such batch-norm multiplies each channel by a number and adds another. Multiplying the kernel by
-the first and adding the second to the bias gives the same features and the same gradients of all
-weights, gamma and beta included, without a pass over the features in either direction, and
-without keeping them for the backward pass.
+It gives the same features and the same gradients of all weights, gamma and beta included, without
+a pass over the features in either direction, and without keeping them for the backward pass.
 """
 
-import collections
-
 import keras
-from keras import layers
+from keras import ops
 
 from mrcnn.layers.batch_norm import BatchNorm, folded_norms
-from mrcnn.layers.time_distributed import TimeDistributed
+from mrcnn.layers.foldable_norms import foldable_pairs, folded_values, unwrapped
 
 
-class FoldableNorms:
-    """Keeps `foldable_pairs` of a model where Keras does not look for layers to save.
+class FrozenNorms:
+    """The batch-norm of a training graph that can be folded, where Keras looks for no layers.
+
+    Left alone is batch-norm of single positions (the class head's), where the kernel is larger
+    than the features, and Keras' own layer, which takes no part in `folded_norms`.
 
     Attributes:
-        pairs: list of (BatchNorm, Conv2D).
+        pairs: list of (BatchNorm, layer before it), wrappers not opened.
     """
 
     def __init__(self, model):
-        self.pairs = foldable_pairs(model)
+        self.pairs = [
+            (norm, before) for norm, before in foldable_pairs(model).items()
+            if type(unwrapped(norm)) is BatchNorm and norm.input.shape[-3:-1] != (1, 1)
+        ]
 
+    def fold(self, variables, training):
+        """Fold those that a call with this `training` gives stored statistics.
 
-def foldable_pairs(model):
-    """The batch-norm layers of a functional model that can be folded.
+        Args:
+            variables: all of the model.
+            training: of the model's call.
 
-    Those are on the last axis, right behind a convolution without activation that stands in the
-    graph once and that nothing else reads. Left alone is batch-norm of single positions (the
-    class head's), where the kernel is larger than the features.
-
-    Returns:
-        List of (BatchNorm, Conv2D), wrappers opened.
-    """
-    nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
-    calls = collections.Counter(id(node.operation) for node in nodes)
-    maker = {id(tensor): node.operation for node in nodes for tensor in node.output_tensors}
-    readers = collections.Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
-    readers.update(id(tensor) for tensor in model.outputs)
-    pairs = []
-    for node in nodes:
-        norm = _inner(node.operation)
-        if not isinstance(norm, BatchNorm) or calls[id(node.operation)] != 1:
-            continue
-        (tensor,) = node.input_tensors
-        before = maker.get(id(tensor))
-        alone = calls[id(before)] == readers[id(tensor)] == 1
-        if alone and _is_plain(_inner(before)) and _is_on_channels(norm, tensor):
-            pairs.append((norm, _inner(before)))
-    return pairs
-
-
-def _inner(layer):
-    return layer.layer if isinstance(layer, TimeDistributed) else layer
-
-
-def _is_plain(layer):
-    plain = type(layer) is layers.Conv2D and layer.activation is keras.activations.linear
-    return plain and layer.data_format == "channels_last" and not layer.lora_enabled
-
-
-def _is_on_channels(norm, tensor):
-    return norm.axis in (-1, 3) and tensor.shape[-3:-1] != (1, 1)
-
-
-def folded_values(values, pairs):
-    """Values of a model's variables with the batch-norm of some pairs folded into them.
-
-    Args:
-        values: {id of a variable: its tensor}, of all variables of the pairs.
-        pairs: of `foldable_pairs`, without those that take the statistics of the batch.
-
-    Returns:
-        (`values` with new kernels and biases, {id of a BatchNorm: shift [C] that is left to add,
-        or None}).
-    """
-    values, shifts = dict(values), {}
-    for norm, convolution in pairs:
-        factor, shift = norm.factor_and_shift(lambda variable: values[id(variable)])
-        kernel, bias = convolution.kernel, convolution.bias if convolution.use_bias else None
-        values[id(kernel)] = values[id(kernel)] * factor
-        if bias is not None:
-            values[id(bias)], shift = values[id(bias)] * factor + shift, None
-        shifts[id(norm)] = shift
-    return values, shifts
+        Returns:
+            Two dicts for `call_with`, see `folded_values`.
+        """
+        pairs = [(norm, before) for norm, before in self.pairs
+                 if not unwrapped(norm).takes_batch_statistics(training)]
+        return folded_values({id(v): ops.convert_to_tensor(v) for v in variables}, pairs)
 
 
 def call_with(function, variables, values, shifts):
@@ -98,7 +51,7 @@ def call_with(function, variables, values, shifts):
         function: without arguments.
         variables: list of keras.Variable, all that it reads.
         values: {id of a variable: tensor}.
-        shifts: of `folded_values`.
+        shifts: {id of a BatchNorm: what is left to add}, see `folded_norms`.
     """
     given = [(variable, values[id(variable)]) for variable in variables]
     with keras.StatelessScope(state_mapping=given) as scope, folded_norms(shifts):

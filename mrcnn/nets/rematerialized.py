@@ -44,7 +44,7 @@ class RematerializedStages:
 
         Args:
             inputs: as `fit` and callers give them: by name or in order.
-            values, shifts: of `frozen_norms.folded_values`.
+            values, shifts: of `FrozenNorms.fold`.
         """
         if isinstance(inputs, dict):
             inputs = [inputs[name] for name in self.names]
@@ -61,14 +61,17 @@ class RematerializedStages:
 def _rematerialized(stage, values, shifts):
     """Function of a stage's input to its outputs that keeps nothing in between."""
     floats = [v for v in stage.variables if v.dtype == "float32"]
+    inside = {id(layer) for layer in stage._flatten_layers()}
+    added = [norm for norm, shift in shifts.items() if norm in inside and shift is not None]
 
     def run(feature, *arrays):
-        # The weights are arguments: what a function closes over gets no gradient.
-        given = {**values, **{id(v): x for v, x in zip(floats, arrays, strict=True)}}
+        # Weights and shifts are arguments: what a function closes over gets no gradient.
+        weights = dict(zip(map(id, floats), arrays[:len(floats)], strict=True))
+        rest = dict(zip(added, arrays[len(floats):], strict=True))
         return call_with(lambda: keras.tree.flatten(stage.call(feature, training=True)),
-                         floats, given, shifts)
+                         floats, {**values, **weights}, {**shifts, **rest})
 
-    arrays = [values[id(variable)] for variable in floats]
+    arrays = [values[id(variable)] for variable in floats] + [shifts[norm] for norm in added]
     return lambda feature: keras.remat(run)(feature, *arrays)
 
 

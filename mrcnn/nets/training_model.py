@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from mrcnn import kernels
-from mrcnn.nets.frozen_norms import FoldableNorms, call_with, folded_values
+from mrcnn.nets.frozen_norms import FrozenNorms, call_with
 from mrcnn.nets.losses import LOSSES
 from mrcnn.nets.precision import FLOAT32
 from mrcnn.nets.rematerialized import RematerializedStages
@@ -27,7 +27,7 @@ class TrainingModel(keras.Model):
         if missing:
             raise ValueError(f"the training graph has no output named {', '.join(missing)}")
         self.dtype_policy = FLOAT32  # that of the whole: its layers have their own
-        self._norms = FoldableNorms(self)
+        self._norms = FrozenNorms(self)
         self._stages = None
         self.loss_weights = dict.fromkeys(LOSSES, 1.0)
         self.weight_decay = 0.0
@@ -35,10 +35,8 @@ class TrainingModel(keras.Model):
 
     def call(self, inputs, training=None, mask=None):
         """The graph's outputs, batch-norm on frozen statistics folded (see `frozen_norms`)."""
-        pairs = [(norm, convolution) for norm, convolution in self._norms.pairs
-                 if not norm.takes_batch_statistics(training)]
         variables = self.variables
-        values, shifts = folded_values({id(v): ops.convert_to_tensor(v) for v in variables}, pairs)
+        values, shifts = self._norms.fold(variables, training)
         if training and self._stages is not None:
             return self._stages.run(inputs, values, shifts)
         graph = super().call

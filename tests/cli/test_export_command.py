@@ -57,7 +57,9 @@ def test_mistakes_are_found_before_a_model_is_opened(trained, tmp_path, monkeypa
             (1, "TensorRT", ("m.engine",)), (1, "expected one of", ("m.zip",)),
             (1, "expected one of", ("m", "--format", "caffe")),
             (1, "float16", ("m.tflite", "--weights", "int4")),
-            (1, "divide by 64", ("m.tflite", "--image-shape", "100", "64")),
+            (1, "images become (64, 64)", ("m.tflite", "--image-shape", "128", "64")),
+            (1, "--image-shape H W", ("m.tflite", "--set", "IMAGE_RESIZE_MODE=pad64")),
+            (1, "--set PRECISION=float32", ("m.onnx", "--set", "PRECISION=bfloat16")),
             (1, "are for TFLite", ("m.onnx", "--weights", "float16")),
             (2, "name another", ("there", "--overwrite")), (2, "Missing argument", ())):
         arguments = [tmp_path / arguments[0], *arguments[1:]] if arguments else []

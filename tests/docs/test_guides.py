@@ -26,7 +26,8 @@ CAPITALS = re.compile(r"(?<![\w.%$])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w/])")
 # Names in capitals that are no knobs: of the environment, of modules, of a script's own.
 OTHER_CAPITALS = {
     "TF_CPP_MIN_LOG_LEVEL", "TF_GPU_ALLOCATOR", "CUDA_VISIBLE_DEVICES", "KERAS_BACKEND",
-    "MRCNN_CACHE", "COCO_MODEL_URL", "OMP_NUM_THREADS", "TF_CONFIG", "XLA_FLAGS", "MPLBACKEND", "COCO_NAMES",
+    "MRCNN_CACHE", "COCO_MODEL_URL", "OMP_NUM_THREADS",
+    "TF_CONFIG", "XLA_FLAGS", "MPLBACKEND", "COCO_NAMES",
 }
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 

@@ -15,6 +15,7 @@ from mrcnn.engine.callbacks import BestCheckpoint
 from mrcnn.engine.validation import MeanAveragePrecision
 from mrcnn.engine.worker_callbacks import CommonEnd, CommonLogs, own_callbacks
 from mrcnn.engine.workers import Team, cluster_of, join, team_of
+from mrcnn.kernels import whole_batch
 from mrcnn.layers.batch_norm import BatchNorm
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
@@ -267,8 +268,5 @@ def test_a_batch_without_equal_shares():
 
 
 def test_other_backends_have_no_workers():
-    pytest.importorskip("torch")
-    from mrcnn.kernels.torch_backend.replicas import Workers
-
     with pytest.raises(ValueError, match="names 2 workers.*KERAS_BACKEND=tensorflow"):
-        Workers(["a:1", "b:1"], 0)
+        whole_batch.Workers(["a:1", "b:1"], 0)

@@ -25,6 +25,14 @@ def golden_images(golden_dir):
         return [file[f"image_{i}"] for i in range(12)]
 
 
+@pytest.fixture(scope="session")
+def golden_results(golden_model, golden_images):
+    """What `detect` answers for them."""
+    results = golden_model.detect(golden_images)
+    assert all(one.count > 0 for one in results)
+    return results
+
+
 def check_like_detect(found, expected, box_px=1, score=SCORE):
     """An exported answer (boxes, class_ids, scores, masks [N, H, W]) against a Result.
 

@@ -9,7 +9,6 @@ from tolerances import NETWORK
 
 from mrcnn.layers.batch_norm import BatchNorm
 from mrcnn.nets.assembly import build_model
-from mrcnn.nets.frozen_norms import foldable_pairs
 from mrcnn.nets.losses import LOSSES
 
 RPN_LOSSES = [name for name in LOSSES if name.startswith("rpn")]  # they draw nothing
@@ -68,7 +67,7 @@ def plain():
 
 
 def test_batch_norm_is_folded_wherever_it_follows_a_convolution(plain):
-    pairs = foldable_pairs(plain[0])
+    pairs = plain[0]._norms.pairs
     names = {norm.name for norm, _ in pairs}
     assert {"bn_conv1", "bn2a_branch2a", "bn5b_branch2b", "mrcnn_mask_bn4"} <= names
     assert not {"mrcnn_class_bn1", "mrcnn_class_bn2"} & names  # single positions

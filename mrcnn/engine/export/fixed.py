@@ -16,14 +16,14 @@ class FixedNetwork:
     """The network as a function of one resized image, in operations that converters know.
 
     Args:
-        keras_model: the inference graph, with the config's detection knobs in its layers.
+        network: ExportedNetwork.
         config: Config.
         image_shape: (height, width) px.
         anchors: [A, 4] float32 normalised, of that shape.
     """
 
-    def __init__(self, keras_model, config, image_shape, anchors):
-        self.keras_model, self.config = keras_model, config
+    def __init__(self, network, config, image_shape, anchors):
+        self.network, self.config = network, config
         self.image_shape, self.anchors = image_shape, anchors
 
     def __call__(self, image, window):
@@ -42,7 +42,7 @@ class FixedNetwork:
             self.config.mean_pixel, dtype="float32")
         anchors = ops.convert_to_tensor(self.anchors[None], dtype="float32")
         with kernels.portable_only():
-            outputs = self.keras_model([molded, self._meta(window), anchors], training=False)
+            outputs = self.network(molded, self._meta(window), anchors)
         detections, soft = (ops.cast(outputs[i], "float32") for i in (0, 3))
         class_ids = ops.cast(detections[..., 4], "int32")
         y1, x1, y2, x2 = ops.unstack(norm_boxes(window, self.image_shape), 4, axis=-1)

@@ -16,14 +16,14 @@ class Pipeline:
     """`MaskRCNN.detect` as tensors, with the settings of the moment it was made.
 
     Args:
-        keras_model: the inference graph, with the config's detection knobs in its layers.
+        network: ExportedNetwork.
         config: Config.
         mode: IMAGE_RESIZE_MODE; "crop" has become "pad64", as in `detect`.
         anchors: [A, 4] float32 normalised, of the molded images; None makes them of each size.
     """
 
-    def __init__(self, keras_model, config, mode, anchors=None):
-        self.keras_model, self.config = keras_model, config
+    def __init__(self, network, config, mode, anchors=None):
+        self.network, self.config = network, config
         self.mode, self.anchors = mode, anchors
 
     def batch(self, images):
@@ -41,7 +41,7 @@ class Pipeline:
         size = ops.shape(images)[1:3]
         molded, window, scale = mold(images, self.config, self.mode)
         metas = self._metas(images, molded, window, scale)
-        outputs = self.keras_model([molded, metas, self._anchors(molded)], training=False)
+        outputs = self.network(molded, metas, self._anchors(molded))
         detections, soft = (ops.cast(outputs[i], "float32") for i in (0, 3))
         class_ids = ops.cast(detections[..., 4], "int32")
         boxes = tensor_masks.boxes_to_image(

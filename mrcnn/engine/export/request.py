@@ -1,13 +1,14 @@
 """What is asked of an export, checked before any work is done."""
 
+import operator
 import os
-import re
-import shutil
+import sys
 import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
+
+from mrcnn._versions import keras_backend
 
 FORMATS = {"": "saved_model", ".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
 WEIGHT_TYPES = ("float32", "float16")
@@ -37,15 +38,13 @@ class Request:
     Attributes:
         path: the target, a folder for a SavedModel, else a file.
         format: "saved_model", "onnx", "tflite" or "keras".
-        overwrite: an earlier export at `path` is replaced.
         weights: one of WEIGHT_TYPES.
         image_type: one of IMAGE_TYPES.
-        image_shape: (height, width) of a TFLite model's input; None for IMAGE_SHAPE.
+        image_shape: (height, width) of a TFLite model's input.
     """
 
     path: Path
     format: str
-    overwrite: bool = False
     weights: str = "float32"
     image_type: str = "uint8"
     image_shape: tuple | None = None
@@ -87,56 +86,41 @@ def _why_not(ending):
             ".onnx, .tflite, .keras")
 
 
-def checked_request(config, path, format_=None, overwrite=False, weights="float32",
-                    image_type="uint8", image_shape=None):
-    """A Request that can be carried out; Keras is not loaded for it.
+def checked_request(path, format_=None, overwrite=False, weights="float32", image_type="uint8",
+                    image_shape=None):
+    """A Request that this machine can carry out; neither model nor Keras is needed for it.
 
     Args:
-        config: Config of the model.
-        Others as of `MaskRCNN.export`.
+        As of `MaskRCNN.export`.
 
     Raises:
         ValueError, TypeError: what cannot be, and what would do.
-        FileExistsError: `path` is there and may not be replaced.
+        FileExistsError: something is there and may not be replaced.
+        OSError: the folder cannot be written.
         ImportError: a package is missing.
     """
     path = Path(os.fspath(path))
     format_ = format_of(path, format_)
-    _check_choice("weights", weights, WEIGHT_TYPES)
-    _check_choice("image_type", image_type, IMAGE_TYPES)
     if format_ != "tflite" and (weights != "float32" or image_shape is not None):
         raise ValueError(f"weights and image_shape are for TFLite; the format is {format_}")
-    if image_type not in TYPES_OF[format_]:
-        raise ValueError(f"image_type = {image_type!r}: expected one of "
-                         f"{', '.join(TYPES_OF[format_])} for the format {format_}")
-    if format_ in ("onnx", "tflite") and config.PRECISION != "float32":
-        raise ValueError(f"PRECISION = {config.PRECISION!r}: {format_} is written in float32; "
-                         "build the model with PRECISION = 'float32', from the same checkpoint")
-    if format_ == "tflite":
-        image_shape = checked_shape(config, image_shape)
+    _check_choice("weights", weights, WEIGHT_TYPES, format_)
+    _check_choice("image_type", image_type, TYPES_OF[format_], format_)
+    _check_backend(format_)
     _check_packages(format_)
-    check_target(path, format_, overwrite)
-    return Request(path, format_, overwrite, weights, image_type, image_shape)
+    request = Request(path, format_, weights, image_type, image_shape)
+    _check_target(request, overwrite)
+    return request
 
 
-def _check_choice(name, value, known):
+def _check_choice(name, value, known, format_):
     if value not in known:
-        raise ValueError(f"{name} = {value!r}: expected one of {', '.join(known)}")
+        raise ValueError(f"{name} = {value!r}: expected {' or '.join(known)} for the format "
+                         f"{format_}")
 
 
-def check_model(model, format_):
-    """Whether a MaskRCNN can be written in a format, in this process.
-
-    Raises:
-        ValueError: training mode, or a backend of Keras that has no such graph.
-    """
-    import keras
-
-    if model.mode != "inference":
-        raise ValueError(
-            "export: expected a model in inference mode, received one in training mode; use "
-            "model.inference_twin().export(...), or load its checkpoint with mode='inference'")
-    backend = keras.backend.backend()
+def _check_backend(format_):
+    keras = sys.modules.get("keras")  # before it is loaded: what it is going to choose
+    backend = keras.backend.backend() if keras else keras_backend()
     if format_ in ON_TENSORFLOW and backend != "tensorflow":
         raise ValueError(
             f"export: {format_} is made from a TensorFlow graph, and Keras runs on {backend!r}; "
@@ -151,67 +135,79 @@ def _check_packages(format_):
                           f"pip install {' '.join(missing)}")
 
 
-def checked_shape(config, image_shape):
-    """(height, width) of the input of a model of fixed size.
-
-    Raises:
-        ValueError: no two numbers, or sides that do not divide by 64.
-    """
-    shape = tuple(config.IMAGE_SHAPE[:2]) if image_shape is None else image_shape
-    try:
-        height, width = (int(side) for side in shape)
-    except (TypeError, ValueError):
-        height = width = 0
-    if min(height, width) < 1 or height % SIDES_DIVIDE_BY or width % SIDES_DIVIDE_BY:
-        raise ValueError(f"image_shape: expected (height, width) that divide by {SIDES_DIVIDE_BY}, "
-                         f"received {shape}")
-    return height, width
-
-
-def check_target(path, format_, overwrite):
-    """Whether `path` can be written.
-
-    Raises:
-        FileExistsError: it is there and `overwrite` is False, or it is no earlier export.
-        OSError: its folder cannot be written.
-    """
+def _check_target(request, overwrite):
+    path, is_folder = request.path, request.format == "saved_model"
     if path.exists():
-        is_ours = path.is_dir() == (format_ == "saved_model")
-        if is_ours and path.is_dir() and any(path.iterdir()):
-            is_ours = (path / "saved_model.pb").is_file()
-        if not is_ours:
-            raise FileExistsError(f"{path} is there already and no {format_} file or folder; "
-                                  "name another one")
-        if not overwrite:
-            raise FileExistsError(f"{path} is there already; overwrite=True replaces it")
-    path.parent.mkdir(parents=True, exist_ok=True)
+        ours = path.is_dir() == is_folder
+        if ours and is_folder and any(path.iterdir()):
+            ours = (path / "saved_model.pb").is_file()
+        if not ours:
+            raise FileExistsError(f"{path} is there already and no {request.format} file or "
+                                  "folder; name another one")
+    files = [path, request.description_path] if request.format == "tflite" else [path]
+    for file in files:
+        if file.exists() and not overwrite:
+            raise FileExistsError(f"{file} is there already; overwrite=True, or --overwrite, "
+                                  "replaces it")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise OSError(f"cannot write to {path.parent}: {error.strerror or error}") from error
 
 
-@contextmanager
-def whole_folder(path):
-    """A new folder that becomes `path` when the body has filled it, in place of an earlier one.
+def fitted(request, config):
+    """The Request for a model of this Config.
 
-    Yields:
-        Path of a folder that is not there yet. When the body raises, `path` stays as it was.
+    Args:
+        request: Request.
+        config: Config.
+
+    Returns:
+        Request, with `image_shape` for TFLite.
+
+    Raises:
+        ValueError: what the format cannot hold.
     """
-    workshop = Path(tempfile.mkdtemp(prefix=_hidden(path.name), dir=path.parent))
+    if request.format in ("onnx", "tflite") and config.PRECISION != "float32":
+        raise ValueError(
+            f"PRECISION = {config.PRECISION!r}: {request.format} is written in float32; open the "
+            "checkpoint with PRECISION = 'float32' (mrcnn export: --set PRECISION=float32)")
+    if request.format in ("saved_model", "onnx"):
+        _check_anchors(config)
+    if request.format != "tflite":
+        return request
+    return replace(request, image_shape=_checked_shape(config, request.image_shape))
+
+
+def _check_anchors(config):
+    """Refuses images of many sizes where only Python code can tell the anchors of a size."""
+    mode = config.IMAGE_RESIZE_MODE
+    for name in ("COMPUTE_BACKBONE_SHAPE", "BACKBONE_SHAPES"):
+        if mode != "square" and config.is_assigned(name) and getattr(config, name) is not None:
+            raise ValueError(f"export: with {name} the anchors of an image size are told by Python "
+                             f"code; expected IMAGE_RESIZE_MODE = 'square', received {mode!r}")
+
+
+def _checked_shape(config, image_shape):
+    """(height, width) of the input of a model of fixed size."""
+    mode = config.IMAGE_RESIZE_MODE
+    if image_shape is None:
+        if mode != "square":
+            raise ValueError(
+                f"image_shape: with IMAGE_RESIZE_MODE = {mode!r} images come out in many sizes, "
+                "and a TFLite file takes one: say (height, width), or --image-shape H W")
+        return tuple(int(side) for side in config.IMAGE_SHAPE[:2])
     try:
-        yield workshop / "new"
-        if path.exists():
-            os.replace(path, workshop / "old")
-        os.replace(workshop / "new", path)
-    except BaseException:
-        if (workshop / "old").exists() and not path.exists():
-            os.replace(workshop / "old", path)
-        raise
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
-
-
-def _hidden(name):
-    return "." + re.sub(r"[^\w.-]", "_", name)[:100] + "."
+        height, width = map(operator.index, image_shape)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1 or height % SIDES_DIVIDE_BY or width % SIDES_DIVIDE_BY:
+        raise ValueError(f"image_shape: expected (height, width) that divide by {SIDES_DIVIDE_BY}, "
+                         f"received {image_shape}")
+    square = (config.IMAGE_MAX_DIM, config.IMAGE_MAX_DIM)
+    if mode == "square" and (height, width) != square:
+        raise ValueError(f"image_shape: with IMAGE_RESIZE_MODE = 'square' images become {square} "
+                         f"(IMAGE_MAX_DIM), received {image_shape}")
+    return height, width

@@ -42,7 +42,7 @@ def resize_bilinear(images, size_in, size_out):
     """Twin of `geometry.resize.resize_bilinear`, before integers are truncated.
 
     Args:
-        images: [B, H0, W0, C] float64.
+        images: [B, H0, W0, C] float32.
         size_in: (H0, W0) int32; size_out: (height, width) int32.
 
     Returns:
@@ -52,14 +52,14 @@ def resize_bilinear(images, size_in, size_out):
                      for n_in, n_out in zip(size_in, size_out, strict=True))
     top, bottom, top_weight, bottom_weight = rows
     left, right, left_weight, right_weight = columns
-    upper = ops.take(images, top, axis=1) * top_weight[:, None, None]
-    lower = ops.take(images, bottom, axis=1) * bottom_weight[:, None, None]
+    upper = real(ops.take(images, top, axis=1)) * top_weight[:, None, None]
+    lower = real(ops.take(images, bottom, axis=1)) * bottom_weight[:, None, None]
     total = ops.take(upper, left, axis=2) * left_weight[:, None]
     total += ops.take(upper, right, axis=2) * right_weight[:, None]
     total += ops.take(lower, left, axis=2) * left_weight[:, None]
     total += ops.take(lower, right, axis=2) * right_weight[:, None]
-    lowest = ops.min(images, axis=(1, 2, 3), keepdims=True)
-    highest = ops.max(images, axis=(1, 2, 3), keepdims=True)
+    lowest, highest = (real(end(images, axis=(1, 2, 3), keepdims=True))
+                       for end in (ops.min, ops.max))
     return ops.minimum(ops.maximum(total, lowest), highest)
 
 
@@ -81,7 +81,7 @@ def mold(images, config, mode):
     """Resizes, pads and mean-subtracts as `engine.inference.mold_one` does.
 
     Args:
-        images: [B, H0, W0, C] of any number type; integers are truncated after resizing.
+        images: [B, H0, W0, C] of a type in IMAGE_TYPES; integers are truncated after resizing.
         config: Config.
         mode: "none", "square" or "pad64".
 
@@ -90,20 +90,20 @@ def mold(images, config, mode):
     """
     is_whole = "int" in images.dtype.name
     _, height, width, _ = ops.shape(images)
-    pixels, scale = real(images), real(1.0)
+    pixels, scale = ops.cast(images, "float32"), real(1.0)
     margins = ((0, 0), (0, 0))
     if mode != "none":
         scale = scale_for(height, width, config, mode)
         scaled = [ops.maximum(1, whole(ops.round(real(side) * scale))) for side in (height, width)]
         pixels = resize_bilinear(pixels, (height, width), scaled)
-        pixels = ops.trunc(pixels) if is_whole else ops.cast(ops.cast(pixels, "float32"), "float64")
+        pixels = ops.cast(ops.trunc(pixels) if is_whole else pixels, "float32")
         height, width = scaled
         margins = [_margins(side, config, mode) for side in scaled]
         pixels = ops.pad(pixels, [[0, 0], *map(list, margins), [0, 0]])
     mean = ops.convert_to_tensor(config.mean_pixel, dtype="float64")
     (top, _), (left, _) = margins
     window = ops.stack([real(side) for side in (top, left, top + height, left + width)])
-    return ops.cast(pixels - mean, "float32"), window, scale
+    return ops.cast(real(pixels) - mean, "float32"), window, scale
 
 
 def _margins(side, config, mode):

@@ -19,13 +19,15 @@ from mrcnn.kernels.jax_backend.replicas import (
     MORE_DEVICES,
     SPLITS_DETECTION,
     DataParallel,
-    Workers,
     list_devices,
     on_device,
+    sharing_devices,
+)
+from mrcnn.kernels.whole_batch import (
+    Workers,
     own_rows,
     replica_count,
     share_of_loss,
-    sharing_devices,
     sum_over_replicas,
     whole_losses,
 )

@@ -1,7 +1,6 @@
 """Several devices that train one model, each on its share of the batch.
 
-JAX sees one batch and one set of weights, however many devices hold them: sums and random numbers
-are those of one device, so nothing has to be added here.
+JAX sees one batch and one set of weights, however many devices hold them: see `whole_batch`.
 """
 
 import jax
@@ -11,31 +10,6 @@ import keras
 MORE_DEVICES = ("JAX finds an NVIDIA GPU where jax[cuda12] is installed and CUDA_VISIBLE_DEVICES "
                 "does not hide it")
 SPLITS_DETECTION = True  # `on_device` lets a compiled forward pass run on any device
-
-
-def replica_count() -> int:
-    """Devices that share a batch without seeing the whole of it: 1."""
-    return 1
-
-
-def sum_over_replicas(value):
-    """The tensor itself, which is summed over all devices already."""
-    return value
-
-
-def whole_losses(losses):
-    """Scalars as they are to be logged: as they are."""
-    return list(losses)
-
-
-def share_of_loss(loss, whole):
-    """What `compute_loss` has to answer: the loss itself, `whole` being the same."""
-    return loss
-
-
-def own_rows(values):
-    """All rows: see the module."""
-    return values
 
 
 def list_devices() -> list[str]:
@@ -73,24 +47,6 @@ class DataParallel:
 
     def adopt(self, model):
         """Nothing to prepare in a compiled model."""
-
-
-class Workers:
-    """Several processes that train one model: not on JAX.
-
-    Args:
-        addresses: of the processes.
-        index: of this one.
-
-    Raises:
-        ValueError: always; it says what to do.
-    """
-
-    def __init__(self, addresses, index):
-        raise ValueError(
-            f"TF_CONFIG names {len(addresses)} workers, which train together with "
-            "KERAS_BACKEND=tensorflow only; unset it to train in one process"
-        )
 
 
 def sharing_devices(model) -> int:

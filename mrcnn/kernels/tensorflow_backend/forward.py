@@ -1,28 +1,27 @@
 """The forward pass of a functional model as one compiled TensorFlow function."""
 
-import contextlib
-
 import keras
 import numpy as np
 import tensorflow as tf
+
+from mrcnn.kernels.functional import function_of
 
 
 class Forward:
     """A compiled forward pass; safe to call from several threads.
 
     Args:
-        function: tf.function of the inputs, and of a list of weights where there are any.
-        weights: arrays that the function takes as weights; None where it reads variables.
+        function: tf.function of a list of weights, and of arrays.
+        weights: arrays to compute with; none where the function reads variables.
     """
 
-    def __init__(self, function, weights=None):
-        self._function, self._weights = function, ()
-        if weights is not None:
-            self.renew(weights)
+    def __init__(self, function, weights=()):
+        self._function = function
+        self.renew(weights)
 
     def __call__(self, *arrays):
         """Numpy arrays in, the list of the model's outputs as numpy arrays out."""
-        return [np.asarray(output) for output in self._function(*arrays, *self._weights)]
+        return [np.asarray(output) for output in self._function(self._weights, *arrays)]
 
     def renew(self, weights):
         """Compute with other weights from now on; nothing is traced again.
@@ -30,7 +29,7 @@ class Forward:
         Args:
             weights: arrays of the shapes and types of those before.
         """
-        self._weights = ([tf.constant(array) for array in weights],)
+        self._weights = [tf.constant(array) for array in weights]
 
     @property
     def traces(self):
@@ -45,39 +44,21 @@ def compile_forward(model, more=(), around=None, weights=None):
     open, so images of many sizes neither retrace nor grow memory.
 
     Args:
-        model: functional keras.Model with a list of inputs.
+        model, around: as of `function_of`.
         more: (shape, dtype name) of further arguments, after the model's inputs.
-        around: function of those arguments to a context manager, in which the model is called.
         weights: arrays in the order of `model.variables`, to compute with in place of the
             variables, until `renew` is called; None reads the variables at each call.
 
     Returns:
         Forward, a function of the model's inputs (numpy arrays) and `more`.
     """
-    signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
+    weights = [] if weights is None else weights
+    signature = [[tf.TensorSpec(array.shape, array.dtype) for array in weights]]
+    signature += [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
     signature += [tf.TensorSpec(shape, dtype) for shape, dtype in more]
-    count, end = len(model.inputs), len(signature)
-    if weights is not None:
-        signature.append([tf.TensorSpec(array.shape, array.dtype) for array in weights])
-
-    @tf.function(input_signature=signature, jit_compile=False)
-    def forward(*inputs):
-        with contextlib.ExitStack() as scopes:
-            if around:
-                scopes.enter_context(around(*inputs[count:end]))
-            if weights is not None:
-                scopes.enter_context(_with_values(model.variables, inputs[end]))
-            return model(list(inputs[:count]), training=False)
-
-    return Forward(forward, weights)
-
-
-def _with_values(variables, tensors):
-    """Scope in which the variables have these values, in the tensors' own types."""
-    scope = keras.StatelessScope()
-    for variable, tensor in zip(variables, tensors, strict=True):
-        scope.add_update((variable, tensor))
-    return scope
+    function = tf.function(
+        function_of(model, around), input_signature=signature, jit_compile=False)
+    return Forward(function, weights)
 
 
 class Fingerprint:

@@ -1,16 +1,16 @@
 """The forward pass of a functional model on torch."""
 
-import contextlib
-
 import keras
 import torch
+
+from mrcnn.kernels.functional import Fingerprint, function_of
 
 
 class Forward:
     """A forward pass without gradients; safe to call from several threads.
 
     Args:
-        function: of the weights or None, of the model's inputs and of further arguments.
+        function: of `function_of`.
         dtypes: names of the types of inputs and arguments.
         weights: arrays to compute with in place of the variables, or None.
     """
@@ -25,10 +25,7 @@ class Forward:
     def __call__(self, *arrays):
         """Numpy arrays in, the list of the model's outputs as numpy arrays out."""
         with torch.inference_mode():
-            tensors = [
-                keras.ops.convert_to_tensor(x, dtype=dtype)
-                for x, dtype in zip(arrays, self._dtypes, strict=True)
-            ]
+            tensors = _tensors(arrays, self._dtypes)
             return [x.numpy(force=True) for x in self._function(self._weights, *tensors)]
 
     def renew(self, weights):
@@ -37,32 +34,25 @@ class Forward:
             self._weights = [keras.ops.convert_to_tensor(array) for array in weights]
 
 
+def _tensors(arrays, dtypes):
+    pairs = zip(arrays, dtypes, strict=True)
+    return [keras.ops.convert_to_tensor(array, dtype=dtype) for array, dtype in pairs]
+
+
 def compile_forward(model, more=(), around=None, weights=None):
     """The forward pass of a functional model, for inputs of any size.
 
     Args:
-        model: functional keras.Model with a list of inputs.
+        model, around: as of `function_of`.
         more: (shape, dtype name) of further arguments, after the model's inputs.
-        around: function of those arguments to a context manager, in which the model is called.
         weights: arrays in the order of `model.variables`, to compute with in place of the
             variables, until `renew` is called; None reads the variables at each call.
 
     Returns:
         Forward, a function of the model's inputs (numpy arrays) and `more`.
     """
-    count, dtypes = len(model.inputs), [x.dtype for x in model.inputs]
-
-    def forward(values, *inputs):
-        with contextlib.ExitStack() as scopes:
-            if around:
-                scopes.enter_context(around(*inputs[count:]))
-            if values is not None:
-                scope = scopes.enter_context(keras.StatelessScope())
-                for variable, value in zip(model.variables, values, strict=True):
-                    scope.add_update((variable, value))  # in the value's own type
-            return model(list(inputs[:count]), training=False)
-
-    return Forward(forward, dtypes + [dtype for _, dtype in more], weights)
+    dtypes = [x.dtype for x in model.inputs] + [dtype for _, dtype in more]
+    return Forward(function_of(model, around), dtypes, weights)
 
 
 def run_once(model, inputs):
@@ -76,18 +66,19 @@ def run_once(model, inputs):
         The model's outputs as numpy arrays, in their structure.
     """
     with torch.inference_mode():
-        tensors = [
-            keras.ops.convert_to_tensor(x, dtype=i.dtype)
-            for x, i in zip(inputs, model.inputs, strict=True)
-        ]
-        outputs = model(tensors, training=False)
-        return keras.tree.map_structure(lambda x: x.numpy(force=True), outputs)
+        outputs = model(_tensors(inputs, [x.dtype for x in model.inputs]), training=False)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
 def fingerprint(variables):
-    """What tells whether one of some Keras variables was changed: equal while none was.
+    """The Fingerprint of Keras variables.
 
-    torch counts the changes of every tensor in place.
+    torch counts the changes of a tensor in place, but not those made through its `data`.
     """
     tensors = [variable.value for variable in variables]
-    return [(id(tensor), tensor._version) for tensor in tensors]
+    return Fingerprint(tensors, map(_version, tensors))
+
+
+def _version(tensor):
+    # Made in inference mode it has no count, so it may have changed.
+    return object() if tensor.is_inference() else tensor._version

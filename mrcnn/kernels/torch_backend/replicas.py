@@ -7,31 +7,6 @@ MORE_DEVICES = "On torch one device takes it all; KERAS_BACKEND=tensorflow and =
 SPLITS_DETECTION = False
 
 
-def replica_count() -> int:
-    """Devices that share a batch: 1."""
-    return 1
-
-
-def sum_over_replicas(value):
-    """The tensor itself."""
-    return value
-
-
-def whole_losses(losses):
-    """Scalars as they are to be logged: as they are."""
-    return list(losses)
-
-
-def share_of_loss(loss, whole):
-    """What `compute_loss` has to answer: the loss itself, `whole` being the same."""
-    return loss
-
-
-def own_rows(values):
-    """All rows."""
-    return values
-
-
 def list_devices() -> list[str]:
     """Names of the GPUs, or without any the CPU."""
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
@@ -56,24 +31,6 @@ class DataParallel:
         raise ValueError(
             f"GPU_COUNT: expected 1 on the torch backend, received {len(devices)}. "
             f"{MORE_DEVICES}; or set GPU_COUNT = 1 and raise IMAGES_PER_GPU."
-        )
-
-
-class Workers:
-    """Several processes that train one model: not on torch.
-
-    Args:
-        addresses: of the processes.
-        index: of this one.
-
-    Raises:
-        ValueError: always; it says what to do.
-    """
-
-    def __init__(self, addresses, index):
-        raise ValueError(
-            f"TF_CONFIG names {len(addresses)} workers, which train together with "
-            "KERAS_BACKEND=tensorflow only; unset it to train in one process"
         )
 
 
