@@ -73,10 +73,14 @@ $(VENV)/.torch: $(STAMP)
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	@touch $@
 
-# Two threads of torch wait for each other where the cores are busy.
+# JAX keeps what it has compiled: these tests compile the same over and over, and so does the next
+# run. Two threads of torch wait for each other where the cores are busy.
+test-backends: export JAX_COMPILATION_CACHE_DIR = $(abspath $(VENV))/.jax-compiled
+test-backends: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0.1
 test-backends: $(VENV)/.jax $(VENV)/.torch
 	@echo "== tests on JAX"
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/backends tests/kernels
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	    tests/backends tests/kernels tests/distribution/test_two_devices.py
 	@echo "== tests on torch"
 	KERAS_BACKEND=torch OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest tests/backends tests/kernels
 

@@ -4,12 +4,14 @@ Accepted: the name of a ResNet; a keras.Model; a `keras.applications` function; 
 callable that is given the image tensor and answers feature maps or a keras.Model.
 """
 
+import functools
 import inspect
 import re
 
 import keras
 
 from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.layers.foldable_norms import graphs_of, runs_a_graph
 from mrcnn.nets.precision import FLOAT32
 from mrcnn.nets.resnet import BLOCKS, build_resnet
 
@@ -177,14 +179,20 @@ def _with_our_batch_norm(model, train_bn):
     """A copy of the model, weights included, for images of any size, whose batch-norm obeys
     TRAIN_BN and whose layers have stable names.
 
-    A model wholly of float32 follows PRECISION in the copy, but for models nested in it; one
-    with layers of another precision has been given that on purpose and keeps it.
+    Models nested in it are copied likewise. A model wholly of float32 follows PRECISION in the
+    copy; one with layers of another precision has been given that on purpose and keeps it.
     """
-    names = dict(zip([x.name for x in model.layers], stable_names(model.layers), strict=True))
-    plain = all(layer.dtype_policy.name == FLOAT32 for layer in model.layers)
+    originals = list({id(x): x for graph in graphs_of(model) for x in graph.layers}.values())
+    names = dict(zip(map(id, originals), stable_names(originals), strict=True))
+    plain = all(layer.dtype_policy.name == FLOAT32 for layer in originals)
 
+    @functools.cache  # a layer that stands in several of the graphs is one layer in the copies
     def replace(layer):
-        config = {**layer.get_config(), "name": names.get(layer.name, layer.name)}
+        if runs_a_graph(layer):
+            copy = keras.models.clone_model(layer, clone_function=replace)
+            copy.name = names[id(layer)]
+            return copy
+        config = {**layer.get_config(), "name": names[id(layer)]}
         if plain and not isinstance(layer, (keras.Model, keras.layers.InputLayer)):
             config["dtype"] = keras.config.dtype_policy()
         if isinstance(layer, keras.layers.BatchNormalization):

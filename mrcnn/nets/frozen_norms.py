@@ -4,6 +4,8 @@ It gives the same features and the same gradients of all weights, gamma and beta
 a pass over the features in either direction, and without keeping them for the backward pass.
 """
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -42,19 +44,29 @@ class FrozenNorms:
         return folded_values({id(v): ops.convert_to_tensor(v) for v in variables}, pairs)
 
 
-def call_with(function, variables, values, shifts):
-    """`function()` while variables have other values and some batch-norm is done already.
-
-    What it assigns to variables (seeds of random numbers) is assigned in earnest afterwards.
+@contextlib.contextmanager
+def other_values(variables, values, shifts):
+    """Within it, variables have other values and some batch-norm is done already.
 
     Args:
-        function: without arguments.
-        variables: list of keras.Variable, all that it reads.
+        variables: list of keras.Variable.
         values: {id of a variable: tensor}.
         shifts: {id of a BatchNorm: what is left to add}, see `folded_norms`.
+
+    Yields:
+        keras.StatelessScope, which takes up what is assigned to variables.
     """
     given = [(variable, values[id(variable)]) for variable in variables]
     with keras.StatelessScope(state_mapping=given) as scope, folded_norms(shifts):
+        yield scope
+
+
+def call_with(function, variables, values, shifts):
+    """`function()` within `other_values` of all the variables that it reads.
+
+    What it assigns to variables (seeds of random numbers) is assigned in earnest afterwards.
+    """
+    with other_values(variables, values, shifts) as scope:
         before = [scope.get_current_value(variable) for variable in variables]
         answer = function()
     for variable, old in zip(variables, before, strict=True):

@@ -7,9 +7,10 @@ the features inside a stage again when it comes to that stage (Chen et al. 2016)
 import itertools
 
 import keras
+from keras import layers, ops
 
 from mrcnn.layers.batch_norm import BatchNorm
-from mrcnn.nets.frozen_norms import call_with
+from mrcnn.nets.frozen_norms import call_with, other_values
 
 TAPS = ("fpn_c2p2", "fpn_c3p3", "fpn_c4p4", "fpn_c5p5")  # the layers that read C2..C5
 
@@ -51,6 +52,7 @@ class RematerializedStages:
         feature, taps = inputs[self.names.index("input_image")], []
         for stage in self.stages:
             answer = _rematerialized(stage, values, shifts)(feature)
+            _draw_anew(stage)
             taps += answer
             feature = answer[-1]
         rest = self.rest
@@ -60,7 +62,8 @@ class RematerializedStages:
 
 def _rematerialized(stage, values, shifts):
     """Function of a stage's input to its outputs that keeps nothing in between."""
-    floats = [v for v in stage.variables if v.dtype == "float32"]
+    variables = stage.variables
+    floats = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
     inside = {id(layer) for layer in stage._flatten_layers()}
     added = [norm for norm, shift in shifts.items() if norm in inside and shift is not None]
 
@@ -68,17 +71,29 @@ def _rematerialized(stage, values, shifts):
         # Weights and shifts are arguments: what a function closes over gets no gradient.
         weights = dict(zip(map(id, floats), arrays[:len(floats)], strict=True))
         rest = dict(zip(added, arrays[len(floats):], strict=True))
-        return call_with(lambda: keras.tree.flatten(stage.call(feature, training=True)),
-                         floats, {**values, **weights}, {**shifts, **rest})
+        with other_values(variables, {**values, **weights}, {**shifts, **rest}):
+            return keras.tree.flatten(stage.call(feature, training=True))
 
     arrays = [values[id(variable)] for variable in floats] + [shifts[norm] for norm in added]
     return lambda feature: keras.remat(run)(feature, *arrays)
 
 
+def _draw_anew(stage):
+    """Move the seeds of a stage on: both of its passes draw alike, the next step does not."""
+    for variable in stage.variables:
+        if variable.name == "seed_generator_state":
+            variable.assign(variable + ops.convert_to_tensor([0, 1], variable.dtype))
+
+
 def _refuse_learning_norms(stage):
     for layer in stage._flatten_layers():
-        if isinstance(layer, BatchNorm) and layer.takes_batch_statistics(True):
+        if isinstance(layer, BatchNorm):
+            learns = layer.takes_batch_statistics(True)
+        else:
+            learns = isinstance(layer, layers.BatchNormalization) and layer.trainable
+        if learns:
             raise ValueError(
-                "REMATERIALIZE = True computes batch-norm twice a step, so it cannot learn its "
-                "statistics: set TRAIN_BN = False"
+                f"REMATERIALIZE = True computes {layer.name!r} twice a step, so this batch-norm "
+                "cannot learn its statistics: set TRAIN_BN = False, which rules mrcnn's own "
+                "BatchNorm"
             )

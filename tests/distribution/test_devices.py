@@ -1,7 +1,6 @@
 """Which devices share a batch, how a batch is split, and what is said where there are too few."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from mrcnn.engine import distribution
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.timeout(900)
 NEAR = 1e-5  # sums in another order, over some steps
+
 
 def config_of(gpus, images=1, **knobs):
     """A Config with GPU_COUNT and IMAGES_PER_GPU."""
@@ -81,10 +81,8 @@ def test_a_batch_size_of_its_own_is_shared_evenly(machine):
 
 def test_torch_with_several_gpus_says_what_to_do():
     pytest.importorskip("torch")
-    path = HERE.parents[1] / "mrcnn/kernels/torch_backend/replicas.py"
-    spec = importlib.util.spec_from_file_location("torch_replicas", path)
-    replicas = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(replicas)
+    from mrcnn.kernels.torch_backend import replicas
+
     with pytest.raises(ValueError, match=r"GPU_COUNT: expected 1 .* received 2\. .*IMAGES_PER_GPU"):
         replicas.DataParallel(["cuda:0", "cuda:1"])
 

@@ -121,6 +121,28 @@ def test_a_subclass_of_batch_norm_stays():
     check(model_of(IMAGE, L.Conv2D(5, 3), Doubled()), [])
 
 
+def test_a_layer_in_two_wrappers_stays():
+    shared = L.Conv2D(3, 1)
+    inputs = L.Input((4, *IMAGE))
+    first = TimeDistributed(BatchNorm(), name="bn")(TimeDistributed(shared)(inputs))
+    check(keras.Model(inputs, TimeDistributed(shared)(first)), [])
+
+
+class Doubled(keras.Model):
+    """A model of a graph that does more than run it."""
+
+    def __init__(self):
+        inputs = L.Input((None, None, 3))
+        super().__init__(inputs, BatchNorm(name="inner")(L.Conv2D(4, 1)(inputs)))
+
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
+def test_a_nested_model_with_a_call_of_its_own_stays():
+    check(model_of(IMAGE, L.Conv2D(3, 1), BatchNorm(name="outer"), Doubled()), ["outer"])
+
+
 def test_weights_are_those_of_the_moment():
     model = model_of(IMAGE, L.Conv2D(5, 3), BatchNorm(name="bn"))
     model = keras.Model(model.inputs, model.outputs)

@@ -33,6 +33,11 @@ def golden_results(golden_model, golden_images):
     return results
 
 
+def noise():
+    """An image in which the recorded network sees nothing."""
+    return np.random.default_rng(0).integers(0, 255, (128, 128, 3)).astype(np.uint8)
+
+
 def check_like_detect(found, expected, box_px=1, score=SCORE):
     """An exported answer (boxes, class_ids, scores, masks [N, H, W]) against a Result.
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from e2e.tiny import tiny_config
-from export.conftest import check_like_detect
+from export.conftest import check_like_detect, noise
 from PIL import Image
 
 from mrcnn.engine.mask_rcnn import MaskRCNN
@@ -40,7 +40,7 @@ def test_the_recorded_images(session, golden_images, golden_results):
 def test_a_photo_and_an_image_without_objects(session, golden_model, coco_dir):
     with Image.open(sorted((coco_dir / "val2017").glob("*.jpg"))[0]) as image:
         photo = np.asarray(image.convert("RGB"))
-    empty = np.full((90, 150, 3), 7, np.uint8)
+    empty = noise()
     for image, expected in zip((photo, empty), golden_model.detect([photo, empty]), strict=True):
         found = answer(session, image)
         check_like_detect(found, expected)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from e2e.tiny import tiny_config
-from export.conftest import check_like_detect
+from export.conftest import check_like_detect, noise
 from PIL import Image
 
 from mrcnn.config import Config
@@ -35,15 +35,15 @@ def loaded(folder):
 @pytest.fixture(scope="module")
 def real_images(balloon_dir, coco_dir):
     """Photos of several sizes, made smaller to spare time."""
-    paths = [*sorted((balloon_dir / "val").glob("*.jpg"))[:3],
-             *sorted((coco_dir / "val2017").glob("*.jpg"))[:3]]
+    paths = [*sorted((balloon_dir / "val").glob("*.jpg"))[:2],
+             *sorted((coco_dir / "val2017").glob("*.jpg"))[:2]]
     images = []
     for number, path in enumerate(paths):
         with Image.open(path) as image:
             image = image.convert("RGB")
-            image.thumbnail((300 + 60 * number,) * 2)
+            image.thumbnail((240 + 60 * number,) * 2)
             images.append(np.asarray(image))
-    assert len({image.shape for image in images}) >= 4
+    assert len({image.shape for image in images}) == 4
     return images
 
 
@@ -94,11 +94,11 @@ def test_what_it_says_of_itself(folder, golden_model):
 
 
 def test_images_without_objects(loaded, golden_model):
-    images = np.zeros((2, 70, 90, 3), np.uint8)
-    assert not any(one.count for one in golden_model.detect(list(images)))
-    found = loaded.detect_batch(images)
+    image = noise()
+    assert golden_model.detect([image])[0].count == 0
+    found = loaded.detect_batch(np.stack([image, image]))
     assert found["counts"].numpy().tolist() == [0, 0]
-    assert found["boxes"].shape == (2, 0, 4) and found["masks"].shape == (2, 0, 70, 90)
+    assert found["boxes"].shape == (2, 0, 4) and found["masks"].shape == (2, 0, 128, 128)
 
 
 # --- every way to resize, on a network that was never trained ---------------------------------
@@ -110,12 +110,13 @@ def check_pipeline(model, sizes, dtype=np.uint8):
     model.network.up_to_date(model.config)
     spec = tf.TensorSpec((None, None, None, channels), dtype)
     detect = tf.function(pipeline_of(model).batch, input_signature=[spec])
-    rng = np.random.default_rng(3)
+    rng, count = np.random.default_rng(3), 0
     for size in sizes:
         image = np.clip(rng.normal(middle, 60, (*size, channels)), 0, None).astype(dtype)
         expected, found = model.detect([image])[0], detect(image[None])
-        assert expected.count > 0
         check_like_detect({name: found[name][0] for name in NAMES}, expected)
+        count += expected.count
+    assert count > 0
 
 
 MODES = {
@@ -136,7 +137,7 @@ def test_every_mode(tmp_path):
 
 def test_four_channels_of_16_bits(tmp_path):
     config = tiny_config(IMAGE_CHANNEL_COUNT=4, MEAN_PIXEL=np.full(4, 3000.0))
-    check_pipeline(MaskRCNN("inference", config, tmp_path), [(83, 120)], np.uint16)
+    check_pipeline(MaskRCNN("inference", config, tmp_path), [(64, 64), (130, 70)], np.uint16)
 
 
 def test_a_low_precision(tmp_path):

@@ -102,6 +102,30 @@ def test_train_bn_rules_a_foreign_models_batch_norm(train_bn):
     assert all(isinstance(x, BatchNorm) and x.train_bn is train_bn for x in norms)
 
 
+def test_models_nested_in_a_backbone_are_ruled_and_named_too():
+    def block(channels):
+        return keras.Sequential([keras.layers.Conv2D(channels, 3, strides=2, padding="same"),
+                                 keras.layers.BatchNormalization(), keras.layers.ReLU()])
+
+    shared = keras.layers.Conv2D(4, 1)
+    found = []
+    for _ in range(2):
+        inputs = keras.Input((None, None, 3))
+        x = keras.layers.Conv2D(4, 1)(inputs)
+        for _ in range(5):
+            x = block(4)(shared(x))
+        backbone = keras.Model(inputs, x)
+        model = taps(backbone)
+        inner = [x for x in model._flatten_layers() if x.weights and x.name.startswith("auto")]
+        norms = [x for x in inner if isinstance(x, keras.layers.BatchNormalization)]
+        assert len(norms) == 5
+        assert all(isinstance(x, BatchNorm) and x.train_bn is False for x in norms)
+        found.append(sorted(x.name for x in inner))
+        images = np.random.default_rng(0).normal(0, 1, (1, 64, 64, 3)).astype(np.float32)
+        np.testing.assert_allclose(model(images)[-1], backbone(images), atol=NETWORK)
+    assert found[0] == found[1] and len(set(found[0])) == len(found[0])
+
+
 def test_matterport_style_callable_gets_stage5_and_train_bn():
     seen = {}
 

@@ -128,6 +128,35 @@ def test_validation_uses_the_stored_statistics_of_learning_batch_norm():
         np.testing.assert_array_equal(new, old)
 
 
+def with_dropout(image, norm=lambda: BatchNorm(train_bn=False)):
+    """A callable in Matterport's manner, which draws, with convolutions without a bias."""
+    maps, x = [], image
+    for filters, strides in ((8, 4), (8, 2), (8, 2), (8, 2)):
+        x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+        x = keras.layers.Dropout(0.5, seed=1)(norm()(x))
+        maps.append(x)
+    return maps
+
+
+def test_dropout_draws_the_same_in_both_passes_and_anew_each_step():
+    model = build(BACKBONE=with_dropout)
+    inputs = training_batch(tiny_config())
+    seeds = [v for v in model.variables if v.name == "seed_generator_state"]
+    start = [np.array(seed) for seed in seeds]
+    expected = losses_and_gradients(model, inputs)
+    for seed, value in zip(seeds, start, strict=True):
+        seed.assign(value)
+    model.rematerialize(True)
+    assert_same(losses_and_gradients(model, inputs), expected)
+    assert all((np.asarray(seed) != old).any() for seed, old in zip(seeds, start, strict=True))
+
+
+def test_batch_norm_of_keras_that_learns_cannot_be_computed_twice():
+    model = build(BACKBONE=lambda image: with_dropout(image, keras.layers.BatchNormalization))
+    with pytest.raises(ValueError, match="auto_batchnormalization_1.*TRAIN_BN = False"):
+        model.rematerialize(True)
+
+
 def test_a_backbone_that_is_one_model_is_one_stage():
     image = keras.Input((None, None, 3))
     x, maps = image, []

@@ -1,10 +1,13 @@
 """What low precision does to the recorded detections.
 
-Measured on the 65 objects of the 12 recorded images at 128 px: every one is found again, and no
-other, by bfloat16 and by float16. In bfloat16 58 boxes are within 1 px of the recorded ones and
-the farthest is 16 px off, where another of two overlapping boxes has won; scores are within
-0.012 and the worst mask has an IoU of 0.71, 59 have more than 0.93. In float16 64 boxes are
-within 1 px and one is 5 px off; scores are within 0.012, the worst mask has an IoU of 0.89.
+Measured on the 65 objects of the 12 recorded images at 128 px. In bfloat16 58 boxes are within
+1 px of the recorded ones, scores are within 0.013, and the masks' mean IoU is 0.977. The farthest
+box is 16 px off and the worst mask has an IoU of 0.71: there two overlapping boxes have nearly one
+score, and the other one wins. So it is no layer's precision: float32 does the same (13 px, 0.73)
+to images with one grey level of noise, one part in 256 like a rounding to bfloat16, and only a
+whole trunk in float32 mends it. An object whose box moves as far as that may count as missing and
+new. In float16 64 boxes are within 1 px and one is 5 px off; scores are within 0.012, the worst
+mask has an IoU of 0.89.
 """
 
 import numpy as np
@@ -17,8 +20,8 @@ from mrcnn.geometry.boxes import compute_overlaps
 SAME = 0.5  # IoU from which a detection of the same class is the recorded one
 
 # Farthest side of a box in px, share of boxes within 1 px, largest difference of a score, lowest
-# IoU of a mask.
-BOUNDS = {"bfloat16": (20, 0.8, 0.02, 0.6), "float16": (8, 0.93, 0.02, 0.8)}
+# and mean IoU of the masks, objects that may be missing, and be new.
+BOUNDS = {"bfloat16": (20, 0.8, 0.025, 0.6, 0.95, 2), "float16": (8, 0.93, 0.02, 0.8, 0.98, 0)}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +66,10 @@ def differences(model, golden):
 def test_recorded_objects_are_found_again(precision, golden, golden_dir, tmp_path):
     model = model_in(precision, golden_dir, tmp_path)
     boxes, scores, masks, missing, new = differences(model, golden)
-    farthest, share, score, iou = BOUNDS[precision]
-    assert (missing, new) == (0, 0)
+    farthest, share, score, lowest, mean, others = BOUNDS[precision]
+    assert missing <= others and new <= others
     assert boxes.max() <= farthest
     assert (boxes <= 1).mean() >= share
     assert scores.max() <= score
-    assert masks.min() >= iou
+    assert masks.min() >= lowest
+    assert masks.mean() >= mean
