@@ -241,8 +241,10 @@ class Config:
     # a card that has no room for one. STEPS_PER_EPOCH, WARMUP_STEPS and LR_SCHEDULE still count
     # batches, and each batch's losses are its own means.
     GRADIENT_ACCUMULATION = 1
-    # Compute the backbone's features again in the backward pass in place of keeping them: less
-    # memory, up to a third more time. Needs TRAIN_BN = False.
+    # Compute the backbone's features again in the backward pass in place of keeping them. It saves
+    # what they need, not what the heads do: an eighth of a step with ResNet-50 on two images of
+    # 512 px (benchmarks/rematerialize.py), for up to a third more time. JAX's compiler undoes it
+    # on CPUs. Needs TRAIN_BN = False.
     REMATERIALIZE = False
     # Channels inside the proposal network and inside the mask head. Fewer make small models
     # for small images; released weights need these defaults.

@@ -36,7 +36,7 @@ TFLite      built-in operators only, images of one size; the description beside
 @click.option("--image-type", metavar="TYPE",
               help="Of the images: uint8, uint16 or float32.  [default: uint8]")
 @click.option("--image-shape", type=click.IntRange(min=1), nargs=2, metavar="H W",
-              help="TFLite: size of its input.  [default: as the model was configured]")
+              help="TFLite: size of its input, where resizing does not make squares.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 @config_options
 def export(model, path, format_, weights, image_type, image_shape, overwrite, config,

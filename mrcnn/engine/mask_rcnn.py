@@ -534,7 +534,8 @@ class MaskRCNN:
             overwrite: replace an earlier export.
             weights: TFLite: "float32", or "float16" for half the size.
             image_type: type of the images, "uint8", "float32", or "uint16" (not of TFLite).
-            image_shape: TFLite: (height, width) of its input; None for IMAGE_SHAPE.
+            image_shape: TFLite: (height, width) of its input, for an IMAGE_RESIZE_MODE other
+                than "square", with which it is IMAGE_SHAPE.
 
         Returns:
             The path as text.

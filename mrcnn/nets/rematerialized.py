@@ -13,6 +13,7 @@ from mrcnn.layers.batch_norm import BatchNorm
 from mrcnn.nets.frozen_norms import call_with, other_values
 
 TAPS = ("fpn_c2p2", "fpn_c3p3", "fpn_c4p4", "fpn_c5p5")  # the layers that read C2..C5
+SEED = "seed_generator_state"  # Keras' name of the variables that random numbers are drawn from
 
 
 class RematerializedStages:
@@ -64,6 +65,8 @@ def _rematerialized(stage, values, shifts):
     """Function of a stage's input to its outputs that keeps nothing in between."""
     variables = stage.variables
     floats = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
+    # Seeds as they are now: the backward pass comes after `_draw_anew`.
+    seeds = {id(v): ops.copy(values[id(v)]) for v in variables if v.name == SEED}
     inside = {id(layer) for layer in stage._flatten_layers()}
     added = [norm for norm, shift in shifts.items() if norm in inside and shift is not None]
 
@@ -71,7 +74,7 @@ def _rematerialized(stage, values, shifts):
         # Weights and shifts are arguments: what a function closes over gets no gradient.
         weights = dict(zip(map(id, floats), arrays[:len(floats)], strict=True))
         rest = dict(zip(added, arrays[len(floats):], strict=True))
-        with other_values(variables, {**values, **weights}, {**shifts, **rest}):
+        with other_values(variables, {**values, **seeds, **weights}, {**shifts, **rest}):
             return keras.tree.flatten(stage.call(feature, training=True))
 
     arrays = [values[id(variable)] for variable in floats] + [shifts[norm] for norm in added]
@@ -81,7 +84,7 @@ def _rematerialized(stage, values, shifts):
 def _draw_anew(stage):
     """Move the seeds of a stage on: both of its passes draw alike, the next step does not."""
     for variable in stage.variables:
-        if variable.name == "seed_generator_state":
+        if variable.name == SEED:
             variable.assign(variable + ops.convert_to_tensor([0, 1], variable.dtype))
 
 

@@ -4,7 +4,7 @@
     from ai_edge_litert.interpreter import Interpreter
     from mrcnn.results.exported import finish, prepare, read_facts
 
-    facts = read_facts("model.tflite")
+    facts = read_facts("model.tflite")  # with TensorFlow: Interpreter = tf.lite.Interpreter
     run = Interpreter("model.tflite").get_signature_runner()
     resized, window = prepare(image, facts)
     result = finish(run(image=resized, window=window), image, facts)
