@@ -16,6 +16,7 @@ from mrcnn.layers.time_distributed import TimeDistributed
 NORMS = (layers.BatchNormalization, BatchNorm)
 ABSORBERS = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.SeparableConv2D,
              layers.Conv2DTranspose, layers.DepthwiseConv2D)
+GRAPH_WALK = "keras.src.models.functional"  # where Keras' functional models find their `call`
 
 
 def foldable_pairs(model):
@@ -60,12 +61,8 @@ def graphs_of(model):
 def runs_a_graph(layer):
     """Whether a layer is a model whose call is Keras' own walk through a graph."""
     graph = getattr(layer, "_functional", layer)
-    own = type(layer) is keras.Sequential or type(layer).call.__module__ == _WALK
+    own = type(layer) is keras.Sequential or type(layer).call.__module__ == GRAPH_WALK
     return isinstance(layer, keras.Model) and own and hasattr(graph, "_nodes_by_depth")
-
-
-# Keras has no public name for the class of functional models.
-_WALK = "keras.src.models.functional"
 
 
 def _nodes(model):
