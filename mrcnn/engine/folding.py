@@ -1,6 +1,7 @@
 """A graph without the batch-norm that can be folded into the layer before it, for inference."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from mrcnn.layers.foldable_norms import (
@@ -84,13 +85,15 @@ class FoldedModel:
             Arrays in the order of `model.variables`, of the type that their layer computes in.
         """
         variables = [v for pair in self._pairs.items() for layer in pair for v in layer.variables]
-        values = {id(v): ops.cast(v, "float32") for v in variables}
-        values, shifts = folded_values(values, self._pairs.items())
+        before = {id(v): ops.cast(v, "float32") for v in variables}
+        after, shifts = folded_values(before, self._pairs.items())
+        changed = {key: value for key, value in after.items() if value is not before[key]}
         for norm, remainder in self._remainders.items():
             if remainder.has_shift:
-                values[id(remainder.shift)] = shifts[id(unwrapped(norm))]
-        types = {id(v): v.dtype for v in self.model.variables} | _computed_types(self.model)
-        return [ops.convert_to_numpy(values.get(id(v), v)).astype(types[id(v)])
+                changed[id(remainder.shift)] = shifts[id(unwrapped(norm))]
+        changed = {key: ops.convert_to_numpy(value) for key, value in changed.items()}
+        computed = _computed_types(self.model)
+        return [np.asarray(changed.get(id(v), v), computed.get(id(v), v.dtype))
                 for v in self.model.variables]
 
 
