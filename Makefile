@@ -1,5 +1,6 @@
 # make demo   train a small model on generated shapes and show what it finds
-# make test   lint, then every test but those that run the notebooks
+# make test   lint, then every test but the longer ones, which follow
+# make test-long   several devices and machines, exported files, benchmarks
 # make test-backends   a small suite on JAX and on torch, each in a process of its own
 # make test-notebooks   the notebooks, from top to bottom
 # make bench  every benchmark that runs in minutes, into benchmarks/RESULTS.md
@@ -16,12 +17,13 @@ NEWEST  := $(if $(PYTHON),(3, 99),(3, 13))
 USABLE  := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= $(NEWEST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-backends test-notebooks notebooks bench docs lint clean
+.PHONY: help demo test test-long test-backends test-notebooks notebooks bench docs lint clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo            train on generated shapes, then detect (five minutes after installation)"
 	@echo "make test            lint and tests"
+	@echo "make test-long       tests of several devices and machines, of exported files, of benchmarks"
 	@echo "make test-backends   a small suite on JAX and on torch (installs both)"
 	@echo "make test-notebooks  run every notebook with a few steps of training, and check its findings"
 	@echo "make notebooks       run every notebook in full and save what it shows (ten minutes)"
@@ -57,9 +59,17 @@ lint: $(STAMP)
 	@echo "== lint"
 	$(BIN)/python -m ruff check .
 
+# A whole file goes to one of two processes.
+SHARED_OUT := -n 2 --dist loadfile --no-loadscope-reorder
+LONGER := tests/distribution tests/export tests/benchmarks
+
 test: lint
 	@echo "== tests"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(SHARED_OUT) $(LONGER:%=--ignore=%)
+
+test-long: $(STAMP)
+	@echo "== longer tests"
+	$(BIN)/python -m pytest $(SHARED_OUT) $(LONGER)
 
 # Another build of torch: make test-backends TORCH="--index-url ADDRESS torch"
 JAX   ?= jax>=0.6

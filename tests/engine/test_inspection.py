@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-from tolerances import TWINS
+from tolerances import NETWORK, TWINS
 
 from mrcnn import utils
 from mrcnn.config import Config
@@ -107,10 +107,11 @@ def test_values_are_those_of_the_network_that_detects(model, dataset, values):
     molded, metas, _ = model.mold_inputs([dataset.load_image(i) for i in (0, 1)])
     anchors = values["input_anchors"]
     detections, classes, _, _, rois, _, rpn_bbox = model.forward(molded, metas, anchors)
-    np.testing.assert_array_equal(values["ROI"], rois)
-    np.testing.assert_array_equal(values["rpn_bbox"], rpn_bbox)
+    # `forward` has its batch-norm folded, the graph has not.
+    np.testing.assert_allclose(values["ROI"], rois, atol=TWINS)
+    np.testing.assert_allclose(values["rpn_bbox"], rpn_bbox, atol=TWINS)
     np.testing.assert_allclose(values["mrcnn_class"], classes, atol=TWINS)
-    np.testing.assert_allclose(values["mrcnn_detection"], detections, atol=1e-4)
+    np.testing.assert_allclose(values["mrcnn_detection"], detections, atol=NETWORK)
 
 
 def test_the_input_itself_can_be_looked_at(model, dataset):
