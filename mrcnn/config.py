@@ -243,8 +243,8 @@ class Config:
     GRADIENT_ACCUMULATION = 1
     # Compute the backbone's features again in the backward pass in place of keeping them. It saves
     # what they need, not what the heads do: an eighth of a step with ResNet-50 on two images of
-    # 512 px (benchmarks/rematerialize.py), for up to a third more time. JAX's compiler undoes it
-    # on CPUs. Needs TRAIN_BN = False.
+    # 512 px (benchmarks/rematerialize.py). The backbone's forward pass runs twice for it. JAX's
+    # compiler undoes it on CPUs. Needs TRAIN_BN = False.
     REMATERIALIZE = False
     # Channels inside the proposal network and inside the mask head. Fewer make small models
     # for small images; released weights need these defaults.
