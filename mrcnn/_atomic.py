@@ -82,6 +82,20 @@ def whole_folder(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
+def make_writable(folder: str | os.PathLike) -> None:
+    """Makes a folder and tries whether files can be written there.
+
+    Raises:
+        OSError: they cannot; the message names the folder.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
 def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
     """FileExistsError where something is at `path` that may not be overwritten."""
     if not overwrite and os.path.exists(path):

@@ -134,7 +134,7 @@ def _check_json_path(path):
     """A UsageError for a file that must stay as it is, or cannot be written, before the work."""
     if path in (None, "-") or _is_stream(path):
         return
-    from mrcnn.media.names import make_writable
+    from mrcnn._atomic import make_writable
 
     if Path(path).is_dir():
         raise click.UsageError(f"cannot write {path}: it is a folder")

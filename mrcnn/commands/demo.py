@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn._atomic import atomic_path
+from mrcnn._atomic import atomic_path, make_writable
 from mrcnn.commands.quiet import quiet_start
 from mrcnn.config import Config
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.evaluation.coco import coco_evaluate
 from mrcnn.geometry.boxes import extract_bboxes
-from mrcnn.media.names import make_writable
 
 HELD_OUT_SEED = 2**20
 IMAGES, HELD_OUT = 4000, 100

@@ -6,10 +6,10 @@ import re
 import shlex
 from pathlib import Path
 
+from mrcnn._atomic import make_writable
 from mrcnn.commands import opening
 from mrcnn.commands.reading import VAL_SHAPES, VAL_WORDS, folder_of_images
 from mrcnn.commands.training.run_files import HELD_OUT, read_run
-from mrcnn.media.names import make_writable
 
 SHAPES_COUNT = 100
 REPORT, NUMBERS, DETECTIONS = "report.html", "evaluation.json", "detections_{}.json"

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mrcnn import kernels
+from mrcnn._text import counted
 from mrcnn.engine import workers
 
 
@@ -60,9 +61,9 @@ def _fewer(count, found, config):
     """The words to say when only `count` devices share a batch."""
     batch, one = config.BATCH_SIZE, len(found) == 1
     words = (
-        f"GPU_COUNT = {config.GPU_COUNT}, but there {'is' if one else 'are'} {len(found)} "
-        f"device{'' if one else 's'} to train on ({', '.join(found)}): the batch of {batch} images "
-        f"goes to {'it' if one else f'{count} of them'}. {kernels.MORE_DEVICES}."
+        f"GPU_COUNT = {config.GPU_COUNT}, but there {'is' if one else 'are'} "
+        f"{counted(len(found), 'device')} to train on ({', '.join(found)}): the batch of {batch} "
+        f"images goes to {'it' if one else f'{count} of them'}. {kernels.MORE_DEVICES}."
     )
     if count > 1:
         return words

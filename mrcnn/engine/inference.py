@@ -29,6 +29,11 @@ CONFIDENCE_CHECK = real(0, 1)
 READING = "mrcnn.data.image_files.read_image(path) reads a file"
 
 
+def resize_mode(config):
+    """How `detect` resizes: a random crop would answer for some part of the image."""
+    return "pad64" if config.IMAGE_RESIZE_MODE == "crop" else config.IMAGE_RESIZE_MODE
+
+
 def mold_one(image, config):
     """Resize, pad and mean-subtract one image.
 
@@ -39,14 +44,12 @@ def mold_one(image, config):
     Returns:
         molded [H, W, C] float32, meta row [12 + classes], window (y1, x1, y2, x2) px.
     """
-    # Random crops are for training: they would answer for a part of the image, each time another.
-    mode = "pad64" if config.IMAGE_RESIZE_MODE == "crop" else config.IMAGE_RESIZE_MODE
     resized, window, scale, _, _ = resize_image(
         image,
         min_dim=config.IMAGE_MIN_DIM,
         max_dim=config.IMAGE_MAX_DIM,
         min_scale=config.IMAGE_MIN_SCALE,
-        mode=mode,
+        mode=resize_mode(config),
     )
     active = np.zeros([config.NUM_CLASSES], np.int32)
     meta = molding.compose_image_meta(0, image.shape, resized.shape, window, scale, active)

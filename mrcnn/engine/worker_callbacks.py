@@ -5,7 +5,7 @@ import keras
 from mrcnn.engine.callbacks import BestCheckpoint, CheckpointSaver
 from mrcnn.engine.layer_selection import trainable_layers
 from mrcnn.engine.validation import MeanAveragePrecision
-from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.layers.batch_norm import learns_statistics
 
 # What only the chief runs: it measures for all, and writes files.
 OF_THE_CHIEF = (MeanAveragePrecision, BestCheckpoint, keras.callbacks.TensorBoard,
@@ -42,13 +42,6 @@ class CommonLogs(keras.callbacks.Callback):
         if any(learns_statistics(layer) for layer in trainable_layers(self.model)):
             variables = self.model.non_trainable_variables
             self.team.average([v for v in variables if v.name in STATISTICS])
-
-
-def learns_statistics(layer):
-    """Whether a layer is a batch-norm that counts its statistics while it trains."""
-    if isinstance(layer, BatchNorm):
-        return layer.takes_batch_statistics(True)
-    return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
 
 
 class CommonEnd(keras.callbacks.Callback):

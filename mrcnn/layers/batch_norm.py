@@ -85,3 +85,10 @@ class BatchNorm(keras.layers.BatchNormalization):
     def get_config(self):
         """Constructor arguments, JSON-able."""
         return {**super().get_config(), "train_bn": self.train_bn}
+
+
+def learns_statistics(layer):
+    """Whether a layer is a batch-norm that counts its statistics while it trains."""
+    if isinstance(layer, BatchNorm):
+        return layer.takes_batch_statistics(True)
+    return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable

@@ -1,7 +1,6 @@
 """Names of files: in the order people count, and no two alike."""
 
 import re
-import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,20 +54,6 @@ def check_free(path, overwrite):
         raise FileExistsError(f"{path} is a folder: expected the name of a file")
     if Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; --overwrite replaces it")
-
-
-def make_writable(folder):
-    """Makes a folder and tries whether files can be written there.
-
-    Raises:
-        OSError: they cannot; the message names the folder.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -5,10 +5,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from mrcnn._atomic import make_writable
 from mrcnn.data.dataset import DataError
 from mrcnn.media import outputs
 from mrcnn.media.frame import parse_moment
-from mrcnn.media.names import distinct_names, make_writable
+from mrcnn.media.names import distinct_names
 from mrcnn.media.sources import Camera, ImageFiles, find_inputs
 from mrcnn.media.video_reader import VideoReader
 from mrcnn.media.video_writer import video_ending

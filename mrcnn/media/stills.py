@@ -4,6 +4,7 @@ import glob
 import os
 from pathlib import Path
 
+from mrcnn._atomic import make_writable
 from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.paths import image_files
 from mrcnn.data.image_files import read_image, read_image_size
@@ -12,7 +13,6 @@ from mrcnn.media.names import (
     check_ending,
     check_free,
     distinct_names,
-    make_writable,
     natural_key,
 )
 from mrcnn.media.outputs import write_picture

@@ -7,9 +7,9 @@ the features inside a stage again when it comes to that stage (Chen et al. 2016)
 import itertools
 
 import keras
-from keras import layers, ops
+from keras import ops
 
-from mrcnn.layers.batch_norm import BatchNorm
+from mrcnn.layers.batch_norm import learns_statistics
 from mrcnn.nets.frozen_norms import call_with, other_values
 
 TAPS = ("fpn_c2p2", "fpn_c3p3", "fpn_c4p4", "fpn_c5p5")  # the layers that read C2..C5
@@ -90,11 +90,7 @@ def _draw_anew(stage):
 
 def _refuse_learning_norms(stage):
     for layer in stage._flatten_layers():
-        if isinstance(layer, BatchNorm):
-            learns = layer.takes_batch_statistics(True)
-        else:
-            learns = isinstance(layer, layers.BatchNormalization) and layer.trainable
-        if learns:
+        if learns_statistics(layer):
             raise ValueError(
                 f"REMATERIALIZE = True computes {layer.name!r} twice a step, so this batch-norm "
                 "cannot learn its statistics: set TRAIN_BN = False, which rules mrcnn's own "

@@ -5,10 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
-from mrcnn._atomic import atomic_path
+from mrcnn._atomic import atomic_path, make_writable
 from mrcnn.commands.inspection.page import JPEG, PNG
 from mrcnn.commands.training.data_defaults import run_name
-from mrcnn.media.names import make_writable, naming
+from mrcnn.media.names import naming
 from mrcnn.reports.pictures import address_of
 
 INDEX, PICTURES = "index.html", "pictures"

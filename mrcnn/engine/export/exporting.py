@@ -7,6 +7,7 @@ from mrcnn.engine.export.fixed import FixedNetwork
 from mrcnn.engine.export.network import ExportedNetwork
 from mrcnn.engine.export.pipeline import Pipeline
 from mrcnn.engine.export.request import checked_request, fitted
+from mrcnn.engine.inference import resize_mode
 
 OPSET = 18  # of ONNX; onnxruntime knows it since 1.14
 
@@ -25,11 +26,6 @@ def export(model, path, format_=None, **options):
     model.network.up_to_date(model.config)  # the layers take over the detection knobs
     WRITERS[request.format](model, request)
     return str(request.path)
-
-
-def resize_mode(config):
-    """How `detect` resizes; a random crop would answer for a part of the image."""
-    return "pad64" if config.IMAGE_RESIZE_MODE == "crop" else config.IMAGE_RESIZE_MODE
 
 
 def pipeline_of(model):

@@ -3,11 +3,11 @@
 import operator
 import os
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
 
+from mrcnn._atomic import make_writable
 from mrcnn._versions import keras_backend
 
 FORMATS = {"": "saved_model", ".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
@@ -149,12 +149,7 @@ def _check_target(request, overwrite):
         if file.exists() and not overwrite:
             raise FileExistsError(f"{file} is there already; overwrite=True, or --overwrite, "
                                   "replaces it")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OSError(f"cannot write to {path.parent}: {error.strerror or error}") from error
+    make_writable(path.parent)
 
 
 def fitted(request, config):
