@@ -12,9 +12,10 @@ import numbers
 import numpy as np
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
-RESIZE_MODES = ("square", "pad64", "crop", "none")
+SHORTEST_EDGE = ("shortest_edge", "shortest_edge_floor")
+RESIZE_MODES = ("square", "pad64", "crop", "none", *SHORTEST_EDGE)
 OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("cosine",)
+SCHEDULES = ("cosine", "steps")
 FAULTY_IMAGES = ("refuse", "skip", "use")
 PRECISIONS = ("float32", "bfloat16", "float16")
 LOSS_NAMES = (
@@ -24,8 +25,9 @@ LOSS_NAMES = (
     "mrcnn_bbox_loss",
     "mrcnn_mask_loss",
 )
-# Image pixels per cell at each level of the network, P2 to P6 (nets/fpn.py).
+# Image pixels per cell at each level of the network: P2 to P6 (nets/fpn.py), or C4 alone.
 STRIDES = [4, 8, 16, 32, 64]
+STRIDES_C4 = [16]
 # The pyramid halves the image six times (P6), so each side has to divide by 2**6.
 SIDE_MULTIPLE = 64
 
@@ -155,13 +157,21 @@ def _positive_int(value):
     return is_int(value) and value > 0
 
 
-def strides(knob, value):
-    """Pyramid strides: those of the network, or the anchors would miss its cells."""
+def whole_numbers(knob, value):
+    """A list of positive whole numbers."""
     entries = as_list(value)
-    if entries and all(is_int(entry) for entry in entries) and entries == STRIDES:
+    if entries and all(map(_positive_int, entries)):
         return None
-    must = f"{STRIDES}, the levels the network builds; RPN_ANCHOR_SCALES has one scale for each"
-    return complaint(knob, value, must)
+    return complaint(knob, value, "a list of positive whole numbers")
+
+
+def shares(knob, value):
+    """Rising shares of a run."""
+    entries = as_list(value)
+    if entries and all(is_number(entry) and 0 < entry < 1 for entry in entries):
+        if sorted(set(entries)) == list(entries):
+            return None
+    return complaint(knob, value, "rising numbers between 0 and 1")
 
 
 def feature_sizes(knob, value):
@@ -169,9 +179,9 @@ def feature_sizes(knob, value):
     rows = list(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 2 else []
     sizes = [as_list(row) or [] for row in rows]
     pairs = all(len(size) == 2 and all(map(_positive_int, size)) for size in sizes)
-    if pairs and len(sizes) == len(STRIDES):
+    if pairs:
         return None
-    must = f"{len(STRIDES)} pairs [height, width] of positive whole numbers, one for each level"
+    must = "pairs [height, width] of positive whole numbers, one for each level"
     return complaint(knob, value, must)
 
 
@@ -224,6 +234,12 @@ CHECKS = {
         integer(1),
     ),
     "BACKBONE_WIDTH": integer(16),
+    "PRE_NMS_LIMIT_TRAINING": integer(1, optional=True),
+    "ROI_ALIGN_SAMPLING_RATIO": integer(0),
+    "FREEZE_AT": integer(0),
+    **dict.fromkeys(("RPN_MIN_SIZE", "DETECTION_MIN_SIZE", "BATCH_NORM_EPSILON",
+                     "RPN_SMOOTH_L1_BETA", "ROI_SMOOTH_L1_BETA"), real(0)),
+    "BBOX_XFORM_CLIP": real(0, above=True, optional=True),
     **dict.fromkeys(("VALIDATION_STEPS", "WARMUP_STEPS", "CHECKPOINT_KEEP",
                      "IMAGE_CACHE_MB"), integer(0)),
     **dict.fromkeys(("SEED", "LOADER_WORKERS", "IMAGE_MIN_DIM"), integer(0, optional=True)),
@@ -239,8 +255,19 @@ CHECKS = {
     "DETECTION_NMS_ACROSS_CLASSES": real(0, 1, optional=True),
     "GRADIENT_CLIP_NORM": real(0, above=True, optional=True),
     **dict.fromkeys(("USE_MINI_MASK", "USE_RPN_ROIS", "TRAIN_ON_EMPTY", "GROUP_BY_ASPECT",
-                     "REMATERIALIZE"),
+                     "REMATERIALIZE", "HEADS_BATCH_NORM", "FREEZE_BN", "RPN_ANCHOR_ROUNDING",
+                     "RPN_LOW_QUALITY_MATCHES", "RPN_NMS_PER_LEVEL", "ROI_ALIGN_ALIGNED",
+                     "PROPOSAL_APPEND_GT", "ROI_BALANCED_SAMPLER", "DETECTION_MULTI_LABEL",
+                     "MASK_PASTE_FRAME"),
                     flag(True, False)),
+    "RESNET_STYLE": choice(("matterport", "caffe", "pytorch")),
+    "FEATURES": choice(("fpn", "c4")),
+    "BOX_NORMALIZATION": choice(("centers", "edges")),
+    "ROI_ALIGN": choice(("crop_and_resize", "roi_align")),
+    "BBOX_LOSS_NORMALIZER": choice(("positives", "sample")),
+    "WEIGHT_DECAY_MODE": choice(("mean", "l2")),
+    "LR_STEPS": shares,
+    "PRESET": text_or_none,
     "TRAIN_BN": flag(True, False, None),
     "BACKBONE": choice(BACKBONES, function=True),
     "IMAGE_RESIZE_MODE": choice(RESIZE_MODES),
@@ -252,7 +279,7 @@ CHECKS = {
     "BACKBONE_PREPROCESSING": function_or_none,
     "NAME": file_name_or_none,
     "IMAGE_CACHE_DIR": text_or_none,
-    "BACKBONE_STRIDES": strides,
+    "BACKBONE_STRIDES": whole_numbers,
     "BACKBONE_SHAPES": feature_sizes,
     **dict.fromkeys(
         ("RPN_ANCHOR_SCALES", "RPN_ANCHOR_RATIOS"),
@@ -273,6 +300,10 @@ CHECKS = {
 def _image_side(config):
     """Which of the two sides has to divide by 64 depends on the resize mode."""
     mode = config.IMAGE_RESIZE_MODE
+    if mode in SHORTEST_EDGE:
+        short, long = config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM
+        must = f"at least 1 and at most IMAGE_MAX_DIM = {long} with IMAGE_RESIZE_MODE {mode!r}"
+        return None if short and short <= long else complaint("IMAGE_MIN_DIM", short, must, long)
     knob = {"square": "IMAGE_MAX_DIM", "crop": "IMAGE_MIN_DIM", "pad64": "IMAGE_MIN_DIM"}.get(mode)
     if knob is None:
         return None
@@ -295,12 +326,35 @@ def _mask_sides(config):
     return complaint("MASK_POOL_SIZE", pool, must, nearest)
 
 
+def _feature_levels(config):
+    """The strides are those of the network, or the anchors would miss its cells."""
+    levels = STRIDES_C4 if config.FEATURES == "c4" else STRIDES
+    if list(config.BACKBONE_STRIDES) == levels:
+        return None
+    must = f"{levels}, the levels the network builds with FEATURES = {config.FEATURES!r}"
+    return complaint("BACKBONE_STRIDES", config.BACKBONE_STRIDES, must, levels)
+
+
+def _feature_sizes(config):
+    sizes, levels = config.BACKBONE_SHAPES, len(config.BACKBONE_STRIDES)
+    if len(sizes) == levels:
+        return None
+    must = f"one pair [height, width] for each of {levels} levels; received {len(sizes)}"
+    return complaint("BACKBONE_SHAPES", sizes, must)
+
+
 def _anchor_levels(config):
     scales, levels = len(config.RPN_ANCHOR_SCALES), len(config.BACKBONE_STRIDES)
-    if scales == levels:
+    if scales == levels or config.FEATURES == "c4":  # there every cell has all scales
         return None
     must = f"one scale per entry of BACKBONE_STRIDES, {levels} in all; received {scales}"
     return complaint("RPN_ANCHOR_SCALES", config.RPN_ANCHOR_SCALES, must)
+
+
+def _frozen_stages(config):
+    if config.FREEZE_AT <= 5:
+        return None
+    return complaint("FREEZE_AT", config.FREEZE_AT, "at most 5, the stages of a ResNet", 5)
 
 
 def _meta_size(config):
@@ -321,23 +375,37 @@ def _class_weight_count(config):
 
 
 def _mean_pixel(config):
-    value, channels = config.MEAN_PIXEL, config.IMAGE_CHANNEL_COUNT
+    assigned = config.is_assigned("IMAGE_MEAN")
+    return _a_number_a_channel(config, "IMAGE_MEAN" if assigned else "MEAN_PIXEL", "")
+
+
+def _image_std(config):
+    return _a_number_a_channel(config, "IMAGE_STD", ", above 0")
+
+
+def _a_number_a_channel(config, knob, more):
+    value, channels = getattr(config, knob), config.IMAGE_CHANNEL_COUNT
     entries = as_list(np.atleast_1d(value))
-    known = entries is not None and all(is_number(entry) for entry in entries)
+    known = entries is not None and all(is_number(entry) and (entry > 0 or not more)
+                                        for entry in entries)
     if known and len(entries) in (1, 3, channels):
         return None
-    must = f"one number, three, or one per channel (IMAGE_CHANNEL_COUNT = {channels})"
-    return complaint("MEAN_PIXEL", value, must)
+    must = f"one number, three, or one per channel (IMAGE_CHANNEL_COUNT = {channels}){more}"
+    return complaint(knob, value, must)
 
 
 # Checks that look at several knobs, with the knobs that have to be sound by themselves first.
 RELATIONS = (
     (_image_side, ("IMAGE_RESIZE_MODE", "IMAGE_MAX_DIM", "IMAGE_MIN_DIM")),
     (_mask_sides, ("MASK_SHAPE", "MASK_POOL_SIZE")),
+    (_feature_levels, ("FEATURES", "BACKBONE_STRIDES")),
+    (_feature_sizes, ("BACKBONE_SHAPES", "BACKBONE_STRIDES")),
     (_anchor_levels, ("RPN_ANCHOR_SCALES", "BACKBONE_STRIDES")),
+    (_frozen_stages, ("FREEZE_AT",)),
     (_meta_size, ("IMAGE_META_SIZE", "NUM_CLASSES")),
     (_class_weight_count, ("CLASS_WEIGHTS", "NUM_CLASSES")),
     (_mean_pixel, ("IMAGE_CHANNEL_COUNT",)),
+    (_image_std, ("IMAGE_CHANNEL_COUNT",)),
 )
 
 

@@ -146,7 +146,10 @@ class Config:
     MINI_MASK_SHAPE = (56, 56)
     # How an image gets its network size: "square" scales and pads to IMAGE_MAX_DIM squared;
     # "pad64" scales up to IMAGE_MIN_DIM and pads each side to a multiple of 64; "crop" cuts
-    # random squares of IMAGE_MIN_DIM, for training; "none" leaves it as it is.
+    # random squares of IMAGE_MIN_DIM, for training; "none" leaves it as it is. "shortest_edge"
+    # scales the shorter side to IMAGE_MIN_DIM, unless the longer would pass IMAGE_MAX_DIM, and
+    # pads to multiples of 32 at the right and below, with the mean; "shortest_edge_floor" is the
+    # same with sides rounded down, as torchvision does it.
     IMAGE_RESIZE_MODE = "square"
     # The shorter side is enlarged to at least this, unless the longer would pass the maximum.
     IMAGE_MIN_DIM = 800
@@ -225,8 +228,8 @@ class Config:
     # "sgd", "adam", "adamw", or a callable (learning_rate, config) -> Keras optimizer. SGD is
     # Matterport's; AdamW gets further in few steps when training from scratch.
     OPTIMIZER = "sgd"
-    # None holds the rate, "cosine" lowers it to zero over the run, a callable (step) -> factor
-    # does anything else.
+    # None holds the rate, "cosine" lowers it to zero over the run, "steps" drops it at LR_STEPS,
+    # a callable (step) -> factor does anything else.
     LR_SCHEDULE = None
     # Steps over which the rate climbs from zero at the start: fresh heads on a trained
     # backbone give wild gradients at first.
@@ -268,6 +271,88 @@ class Config:
     # IMAGE_RESIZE_MODE "pad64" and "none".
     GROUP_BY_ASPECT = False
 
+    # --- the other school: the paper's and PyTorch's recipe ----------------------------------
+    # Every default here is Matterport's way. `mrcnn.presets` sets these together; the guide
+    # docs/two-schools.md says what each changes and costs.
+    # Name of the preset that a class is built on, to be read: see `mrcnn.presets`.
+    PRESET = "matterport"
+    # A ResNet by name. "matterport": biases in the convolutions, strides in the first 1x1 of a
+    # block, padding as TensorFlow's "same". "caffe" (detectron2) and "pytorch" (torchvision): no
+    # biases, padding alike on all sides; "pytorch" has the strides in the 3x3.
+    RESNET_STYLE = "matterport"
+    # Added to the variance in batch-norm: Keras' number. Trained weights need the one they were
+    # trained with: 1e-5 for detectron2, 0 for torchvision's published files.
+    BATCH_NORM_EPSILON = 0.001
+    # Batch-norm in the class head and the mask head; the paper has none there.
+    HEADS_BATCH_NORM = True
+    # "fpn", or "c4": no pyramid, one map of stride 16 for proposals and heads. Then
+    # BACKBONE_STRIDES is [16], and each cell has an anchor for every scale and ratio.
+    FEATURES = "fpn"
+    # True keeps the backbone's batch-norm as loaded, gamma and beta included (TRAIN_BN = False
+    # keeps its statistics only).
+    FREEZE_BN = False
+    # First stages of a ResNet by name that never train: 0 none, 1 the first convolution, 2 also
+    # the first group of blocks, up to 5.
+    FREEZE_AT = 0
+    # What 0 and 1 mean in normalised boxes: "centers", the centres of the first and last pixel,
+    # which makes boxes a pixel smaller than they are in pixels; "edges", the image's edges.
+    BOX_NORMALIZATION = "centers"
+    # Anchors in whole pixels, at the spacing of image side // cells, as torchvision has them.
+    RPN_ANCHOR_ROUNDING = False
+    # The best anchors of an object are positive however little they overlap it; False: only
+    # those of an IoU of 0.7.
+    RPN_LOW_QUALITY_MATCHES = True
+    # PRE_NMS_LIMIT counts for each pyramid level, and levels do not suppress one another.
+    RPN_NMS_PER_LEVEL = False
+    # PRE_NMS_LIMIT in training; None: the same.
+    PRE_NMS_LIMIT_TRAINING = None
+    # Proposals, and detections, with a side below so many pixels of the molded image are
+    # dropped. 0 drops none.
+    RPN_MIN_SIZE = 0
+    DETECTION_MIN_SIZE = 0
+    # Highest log(dh) and log(dw) a box may be stretched by, so that none can overflow; the
+    # paper's code has log(1000 / 16). None: no bound.
+    BBOX_XFORM_CLIP = None
+    # How the heads see a roi: "crop_and_resize" samples one point a bin, from corner to corner;
+    # "roi_align" averages points inside each bin (Mask R-CNN, section 3), and the pyramid level
+    # is rounded down as in the FPN paper.
+    ROI_ALIGN = "crop_and_resize"
+    # Points of a bin along each axis in "roi_align". 0: as many as the bin has cells, detectron2's
+    # way, not on JAX.
+    ROI_ALIGN_SAMPLING_RATIO = 2
+    # Half a cell's shift in "roi_align", so that cells are centred where their pixels are.
+    ROI_ALIGN_ALIGNED = False
+    # Ground truth boxes join the proposals of training, so that there are positives from the
+    # start.
+    PROPOSAL_APPEND_GT = False
+    # Background rois fill the sample up to TRAIN_ROIS_PER_IMAGE, in place of keeping
+    # ROI_POSITIVE_RATIO when there are few positives.
+    ROI_BALANCED_SAMPLER = False
+    # Where smooth L1 turns from square to line; 0 is L1.
+    RPN_SMOOTH_L1_BETA = 1.0
+    ROI_SMOOTH_L1_BETA = 1.0
+    # Box losses: "positives", the mean over the coordinates of the positives; "sample", the sum
+    # over the coordinates, divided by the number of all sampled anchors or rois.
+    BBOX_LOSS_NORMALIZER = "positives"
+    # "mean": Matterport's, the mean of each tensor's squares; "l2": half their sum, what SGD's
+    # weight decay in other libraries means, and far stronger.
+    WEIGHT_DECAY_MODE = "mean"
+    # Each roi is tried as every class above the confidence, with NMS in each class, not only as
+    # its best one.
+    DETECTION_MULTI_LABEL = False
+    # Masks are pasted with a frame of one empty cell into a box grown likewise, and follow the
+    # box to a fraction of a pixel.
+    MASK_PASTE_FRAME = False
+    # What each channel is divided by, after the mean: one number or one a channel.
+    IMAGE_STD = 1.0
+    # For LR_SCHEDULE "steps": the shares of the run after which the rate drops tenfold.
+    LR_STEPS = (2 / 3, 11 / 12)
+
+    @_Derived
+    def IMAGE_MEAN(self):  # noqa: N802
+        """Another name of MEAN_PIXEL, which it follows until it is assigned: RGB, 0 to 255."""
+        return self.MEAN_PIXEL
+
     @_Derived
     def BATCH_SIZE(self):  # noqa: N802
         """Images per training step."""
@@ -275,9 +360,11 @@ class Config:
 
     @_Derived
     def IMAGE_SHAPE(self):  # noqa: N802
-        """The molded image's [H, W, C] as an int array; for "pad64" and "none" the largest."""
+        """The molded image's [H, W, C] as an int array; where sizes vary the largest."""
         crop = self.IMAGE_RESIZE_MODE == "crop"
         side = self.IMAGE_MIN_DIM if crop else self.IMAGE_MAX_DIM
+        if self.IMAGE_RESIZE_MODE in checks.SHORTEST_EDGE:
+            side = -(-side // 32) * 32
         return np.array([side, side, self.IMAGE_CHANNEL_COUNT])
 
     @_Derived
@@ -302,8 +389,15 @@ class Config:
         self.validate()
 
     def __init_subclass__(cls, **kwargs):
-        """Lets a plain function in a class body be a knob's value instead of a method."""
+        """Lets a plain function in a class body be a knob's value instead of a method.
+
+        Raises:
+            ValueError: the class sets PRESET.
+        """
         super().__init_subclass__(**kwargs)
+        if "PRESET" in vars(cls) and cls.__module__ != "mrcnn.presets":
+            raise ValueError(f"{cls.__name__}.PRESET: it names the preset a class is built on, and "
+                             "setting it does nothing; build the class on one of mrcnn.presets")
         cls._warned = set()
         for knob in KNOBS:
             value = vars(cls).get(knob)
@@ -330,15 +424,29 @@ class Config:
 
     @property
     def mean_pixel(self):
-        """MEAN_PIXEL as a float array [IMAGE_CHANNEL_COUNT].
+        """IMAGE_MEAN as a float array [IMAGE_CHANNEL_COUNT].
 
         One number counts for every channel. Three numbers with more channels than that leave
         the others the average of the three; with fewer channels that average stands for each.
         """
-        mean, count = np.atleast_1d(np.asarray(self.MEAN_PIXEL, float)), self.IMAGE_CHANNEL_COUNT
-        if len(mean) == count:
-            return mean
-        return np.append(mean if len(mean) < count else [], np.full(count, mean.mean()))[:count]
+        return self._one_a_channel(self.IMAGE_MEAN)
+
+    @property
+    def image_std(self):
+        """IMAGE_STD as a float array [IMAGE_CHANNEL_COUNT], as `mean_pixel`."""
+        return self._one_a_channel(self.IMAGE_STD)
+
+    def _one_a_channel(self, value):
+        values, count = np.atleast_1d(np.asarray(value, float)), self.IMAGE_CHANNEL_COUNT
+        if len(values) == count:
+            return values
+        rest = np.full(count, values.mean())
+        return np.append(values if len(values) < count else [], rest)[:count]
+
+    @property
+    def box_edges(self):
+        """Whether normalised boxes measure from edge to edge (BOX_NORMALIZATION)."""
+        return self.BOX_NORMALIZATION == "edges"
 
     @property
     def mask_pool_shape(self):

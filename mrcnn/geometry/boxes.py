@@ -1,7 +1,8 @@
 """Arithmetic on boxes.
 
 Boxes are `[N, (y1, x1, y2, x2)]` with y2 and x2 exclusive, in pixels unless a name says
-`_norm`. Normalised boxes run from 0 to 1 over the centres of the first and last pixel.
+`_norm`. Normalised boxes run from 0 to 1 over the centres of the first and last pixel, or, where
+`edges` is True (Config.BOX_NORMALIZATION), from one edge of the image to the other.
 """
 
 import numpy as np
@@ -36,19 +37,22 @@ def clip_boxes(boxes, window) -> np.ndarray:
     return np.clip(boxes, [y1, x1, y1, x1], [y2, x2, y2, x2]).astype(boxes.dtype)
 
 
-def _pixel_frame(shape) -> tuple[np.ndarray, np.ndarray]:
+def _pixel_frame(shape, edges) -> tuple[np.ndarray, np.ndarray]:
     """The (scale, shift) between pixel and normalised boxes of an image of (height, width)."""
     height, width = shape[0], shape[1]
+    if edges:
+        return np.array([height, width, height, width]), np.zeros(4, int)
     scale = np.array([height - 1, width - 1, height - 1, width - 1])
     return scale, np.array([0, 0, 1, 1])
 
 
-def norm_boxes(boxes, shape) -> np.ndarray:
+def norm_boxes(boxes, shape, edges=False) -> np.ndarray:
     """Turns pixel boxes into normalised ones.
 
     Args:
         boxes: [..., 4] pixels.
         shape: (height, width) of the image, each more than 1.
+        edges: what 0 and 1 mean, see the module.
 
     Returns:
         float32 boxes of the same shape, normalised.
@@ -58,22 +62,28 @@ def norm_boxes(boxes, shape) -> np.ndarray:
     """
     if shape[0] < 2 or shape[1] < 2:
         raise ValueError(f"shape: expected at least (2, 2) pixels, received {tuple(shape[:2])}")
-    scale, shift = _pixel_frame(shape)
+    scale, shift = _pixel_frame(shape, edges)
     return np.divide(np.asarray(boxes) - shift, scale).astype(np.float32)
 
 
-def denorm_boxes(boxes, shape) -> np.ndarray:
+def denorm_boxes(boxes, shape, edges=False) -> np.ndarray:
     """Turns normalised boxes into whole pixels, the inverse of `norm_boxes`.
 
     Args:
         boxes: [..., 4] normalised.
         shape: (height, width) of the image.
+        edges: what 0 and 1 mean, see the module.
 
     Returns:
         int32 boxes of the same shape, rounded to the nearest pixel (ties to even).
     """
-    scale, shift = _pixel_frame(shape)
-    return np.around(np.multiply(boxes, scale) + shift).astype(np.int32)
+    return np.around(pixel_boxes(boxes, shape, edges)).astype(np.int32)
+
+
+def pixel_boxes(boxes, shape, edges=False) -> np.ndarray:
+    """As `denorm_boxes`, to fractions of a pixel: [..., 4] of the type of `boxes`."""
+    scale, shift = _pixel_frame(shape, edges)
+    return np.multiply(boxes, scale) + shift
 
 
 def _centre_form(boxes: np.ndarray) -> tuple[np.ndarray, ...]:

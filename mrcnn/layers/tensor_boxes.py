@@ -15,6 +15,7 @@ __all__ = [
     "norm_boxes",
     "overlaps",
     "pad_rows",
+    "pixel_boxes",
     "take_rows",
 ]
 
@@ -73,27 +74,35 @@ def clip_boxes(boxes, window):
     )
 
 
-def _scale_and_shift(shape):
+def _scale_and_shift(shape, edges):
     height, width = ops.unstack(ops.cast(shape, "float32"), 2, axis=-1)
-    scale = ops.stack([height, width, height, width], axis=-1) - 1.0
-    return scale, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], dtype="float32")
+    scale = ops.stack([height, width, height, width], axis=-1)
+    if edges:
+        return scale, ops.zeros((4,), dtype="float32")
+    return scale - 1.0, ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], dtype="float32")
 
 
-def norm_boxes(boxes_px, shape):
+def norm_boxes(boxes_px, shape, edges=False):
     """Pixels to normalised: 0 is the first pixel, 1 the last (y2, x2 become inclusive).
 
     Args:
         boxes_px: [..., 4] pixels, y2/x2 exclusive.
         shape: [..., (height, width)] that broadcasts against the boxes' rows.
+        edges: 0 and 1 are the image's edges instead, see `geometry.boxes`.
     """
-    scale, shift = _scale_and_shift(shape)
+    scale, shift = _scale_and_shift(shape, edges)
     return (ops.cast(boxes_px, "float32") - shift) / scale
 
 
-def denorm_boxes(boxes_norm, shape):
+def denorm_boxes(boxes_norm, shape, edges=False):
     """Normalised to whole pixels, int32: the inverse of `norm_boxes`."""
-    scale, shift = _scale_and_shift(shape)
-    return ops.cast(ops.round(boxes_norm * scale + shift), "int32")
+    return ops.cast(ops.round(pixel_boxes(boxes_norm, shape, edges)), "int32")
+
+
+def pixel_boxes(boxes_norm, shape, edges=False):
+    """Normalised to pixels, to a fraction of one: the inverse of `norm_boxes`."""
+    scale, shift = _scale_and_shift(shape, edges)
+    return boxes_norm * scale + shift
 
 
 def pad_rows(values, count):

@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "mrcnn"
 # Tiers, lowest first. Neighbours in one tier do not know each other, except plain files, where
 # a later one may import an earlier one.
 ROOT = [
-    ["_versions", "_text", "_ctrl_c", "_atomic", "_config_json", "_config_checks", "config"],
+    ["_versions", "_text", "_ctrl_c", "_atomic", "_config_json", "_config_checks", "config",
+     "presets"],
     ["geometry"],
     ["data", "evaluation", "kernels"],
     ["visualize", "layers"],
@@ -84,7 +85,8 @@ ORDER = {
                "worker_callbacks", "faulty_images", "training", "inspection", "mask_rcnn"],
 }
 
-NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "geometry", "data",
+NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "presets", "geometry",
+              "data",
               "evaluation", "visualize", "results", "media", "utils")
 TENSOR_FILES = {"data/training_feed"}
 HEAVY = {"tensorflow", "keras", "tf_keras"}

@@ -1,0 +1,126 @@
+"""Presets: the settings of one school together, as classes to build a configuration on.
+
+    class FruitConfig(PaperConfig):
+        NAME = "fruit"
+        NUM_CLASSES = 1 + 5
+
+    BalloonConfig = with_preset(BalloonConfig, "torchvision")
+
+What a class sets itself counts more than the preset it is built on.
+"""
+
+import math
+
+from mrcnn._config_checks import nearest_name
+from mrcnn.config import Config
+
+
+class _TwoStageConfig(Config):
+    """What the paper's code and torchvision have in common."""
+
+    BACKBONE = "resnet50"
+    HEADS_BATCH_NORM = False
+    FREEZE_BN = True
+    FREEZE_AT = 2
+    BOX_NORMALIZATION = "edges"
+
+    RPN_CONV_CHANNELS = 256
+    RPN_ANCHOR_RATIOS = [2, 1, 0.5]  # wide first: the order of the channels in their files
+    RPN_BBOX_STD_DEV = [1.0, 1.0, 1.0, 1.0]
+    RPN_NMS_PER_LEVEL = True
+    PRE_NMS_LIMIT = 1000
+    PRE_NMS_LIMIT_TRAINING = 2000
+    POST_NMS_ROIS_INFERENCE = 1000
+    BBOX_XFORM_CLIP = math.log(1000 / 16)
+
+    ROI_ALIGN = "roi_align"
+    PROPOSAL_APPEND_GT = True
+    ROI_BALANCED_SAMPLER = True
+    TRAIN_ROIS_PER_IMAGE = 512
+    ROI_POSITIVE_RATIO = 0.25  # one to three
+    USE_MINI_MASK = False
+    BBOX_LOSS_NORMALIZER = "sample"
+
+    DETECTION_MULTI_LABEL = True
+    DETECTION_MIN_CONFIDENCE = 0.05
+    DETECTION_NMS_THRESHOLD = 0.5
+    MASK_PASTE_FRAME = True
+
+    IMAGE_MIN_DIM = 800
+    IMAGE_MAX_DIM = 1333
+    IMAGE_MEAN = [123.675, 116.28, 103.53]
+
+    # 0.02 for 16 images a step; this is for IMAGES_PER_GPU = 2. The rate goes with the batch.
+    LEARNING_RATE = 0.0025
+    LR_SCHEDULE = "steps"
+    WARMUP_STEPS = 1000
+    WEIGHT_DECAY_MODE = "l2"
+    GRADIENT_CLIP_NORM = None
+
+
+class PaperConfig(_TwoStageConfig):
+    """Mask R-CNN (He et al. 2017) with FPN as detectron2's baselines have it, for 12 epochs.
+
+    `STEPS_PER_EPOCH = images // BATCH_SIZE` and `train(..., epochs=12)` make its "1x" schedule.
+    BACKBONE may be "resnet101". Loads detectron2's R50-FPN and R101-FPN files.
+    """
+
+    PRESET = "paper"
+    RESNET_STYLE = "caffe"
+    BATCH_NORM_EPSILON = 1e-5
+    ROI_ALIGN_ALIGNED = True
+    POST_NMS_ROIS_TRAINING = 1000
+    RPN_SMOOTH_L1_BETA = 0.0
+    IMAGE_RESIZE_MODE = "shortest_edge"
+    LR_STEPS = (8 / 12, 11 / 12)
+
+
+class TorchvisionConfig(_TwoStageConfig):
+    """torchvision's `maskrcnn_resnet50_fpn`, whose files it loads; its recipe has 26 epochs."""
+
+    PRESET = "torchvision"
+    RESNET_STYLE = "pytorch"
+    BATCH_NORM_EPSILON = 0.0
+    RPN_ANCHOR_ROUNDING = True
+    RPN_MIN_SIZE = 1e-3
+    DETECTION_MIN_SIZE = 1e-2
+    POST_NMS_ROIS_TRAINING = 2000
+    RPN_SMOOTH_L1_BETA = 1 / 9
+    ROI_SMOOTH_L1_BETA = 1 / 9
+    IMAGE_RESIZE_MODE = "shortest_edge_floor"
+    IMAGE_STD = [58.395, 57.12, 57.375]
+    LR_STEPS = (16 / 26, 22 / 26)
+
+
+PRESETS = {"matterport": Config, "paper": PaperConfig, "torchvision": TorchvisionConfig}
+
+
+def preset(name):
+    """The Config class of a preset.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset = {name!r}: expected one of {', '.join(PRESETS)}; nearest valid: "
+                         f"{nearest_name(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def with_preset(config_class, name):
+    """A subclass of a Config class on top of a preset: what the class itself sets stays.
+
+    Args:
+        config_class: subclass of Config.
+        name: key of PRESETS.
+
+    Raises:
+        ValueError: unknown name, or the class is built on another preset already.
+    """
+    base = preset(name)
+    if issubclass(config_class, base):
+        return config_class
+    if config_class.PRESET != Config.PRESET:
+        raise ValueError(f"{config_class.__name__} is built on the preset {config_class.PRESET!r}; "
+                         f"it cannot be put on {name!r} too")
+    return type(config_class.__name__, (config_class, base), {})
