@@ -178,7 +178,7 @@ def feature_sizes(knob, value):
     """Height and width of the feature map at each level, nested lists or an array."""
     rows = list(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 2 else []
     sizes = [as_list(row) or [] for row in rows]
-    pairs = all(len(size) == 2 and all(map(_positive_int, size)) for size in sizes)
+    pairs = sizes and all(len(size) == 2 and all(map(_positive_int, size)) for size in sizes)
     if pairs:
         return None
     must = "pairs [height, width] of positive whole numbers, one for each level"
@@ -332,20 +332,24 @@ def _feature_levels(config):
     if list(config.BACKBONE_STRIDES) == levels:
         return None
     must = f"{levels}, the levels the network builds with FEATURES = {config.FEATURES!r}"
-    return complaint("BACKBONE_STRIDES", config.BACKBONE_STRIDES, must, levels)
+    if config.FEATURES != "c4":
+        must += "; RPN_ANCHOR_SCALES has one scale for each"
+    return complaint("BACKBONE_STRIDES", config.BACKBONE_STRIDES, must)
 
 
 def _feature_sizes(config):
-    sizes, levels = config.BACKBONE_SHAPES, len(config.BACKBONE_STRIDES)
-    if len(sizes) == levels:
+    if not config.is_assigned("BACKBONE_SHAPES"):
         return None
-    must = f"one pair [height, width] for each of {levels} levels; received {len(sizes)}"
-    return complaint("BACKBONE_SHAPES", sizes, must)
+    sizes, levels = config.BACKBONE_SHAPES, len(config.BACKBONE_STRIDES)
+    must = f"{levels} pairs [height, width], one for each level"
+    return None if len(sizes) == levels else complaint("BACKBONE_SHAPES", sizes, must)
 
 
 def _anchor_levels(config):
+    if config.FEATURES == "c4" or _feature_levels(config):  # c4 has all scales in every cell
+        return None
     scales, levels = len(config.RPN_ANCHOR_SCALES), len(config.BACKBONE_STRIDES)
-    if scales == levels or config.FEATURES == "c4":  # there every cell has all scales
+    if scales == levels:
         return None
     must = f"one scale per entry of BACKBONE_STRIDES, {levels} in all; received {scales}"
     return complaint("RPN_ANCHOR_SCALES", config.RPN_ANCHOR_SCALES, must)
