@@ -303,6 +303,7 @@ class Config:
     # those of an IoU of 0.7.
     RPN_LOW_QUALITY_MATCHES = True
     # PRE_NMS_LIMIT counts for each pyramid level, and levels do not suppress one another.
+    # Proposals are then cut at the image without its padding, and those without area dropped.
     RPN_NMS_PER_LEVEL = False
     # PRE_NMS_LIMIT in training; None: the same.
     PRE_NMS_LIMIT_TRAINING = None
@@ -449,6 +450,13 @@ class Config:
         return self.BOX_NORMALIZATION == "edges"
 
     @property
+    def level_scales(self):
+        """RPN_ANCHOR_SCALES as a list for each feature level: one each, or all with "c4"."""
+        if self.FEATURES == "c4":
+            return [[float(scale) for scale in self.RPN_ANCHOR_SCALES]]
+        return [[float(scale)] for scale in self.RPN_ANCHOR_SCALES]
+
+    @property
     def mask_pool_shape(self):
         """(height, width) of the patch cut for the mask head, which doubles it."""
         return self.MASK_SHAPE[0] // 2, self.MASK_SHAPE[1] // 2
@@ -481,13 +489,28 @@ class Config:
                 if name in KNOBS or not callable(value)}
 
     def display(self):
-        """Prints a table of all values, sorted by name."""
+        """Prints a table of all values, sorted by name.
+
+        On a preset a second table follows: the knobs that differ from Matterport's.
+        """
         values = self._values()
         width = max(map(len, values)) + 2
         print("\nConfigurations:")
         for name, value in values.items():
             print(f"{name:{width}}{value}")
+        if self.PRESET != Config.PRESET:
+            print(f"\nPreset {self.PRESET}: what differs from Matterport's defaults")
+            for name, (value, usual) in self.differences().items():
+                print(f"  {name:{width}}{value}  (not {usual})")
         print()
+
+    def differences(self):
+        """Knob -> (value, Matterport's default) where the two differ; derived ones left out."""
+        default = Config()
+        pairs = {name: (getattr(self, name), getattr(default, name))
+                 for name in KNOBS if self.is_assigned(name)}
+        return {name: pair for name, pair in pairs.items()
+                if as_json.encode(pair[0]) != as_json.encode(pair[1])}
 
     def to_dict(self):
         """Every value by name, in types that JSON holds.

@@ -72,12 +72,12 @@ __all__ = [
 
 def mold_image(images, config):
     """Image or images [..., C] minus the mean pixel of the config, float32."""
-    return molding.mold_image(images, config.mean_pixel)
+    return molding.mold_image(images, config.mean_pixel, image_std=config.image_std)
 
 
 def unmold_image(normalized_images, config):
     """The inverse of `mold_image`, uint8."""
-    return molding.unmold_image(normalized_images, config.mean_pixel)
+    return molding.unmold_image(normalized_images, config.mean_pixel, config.image_std)
 
 
 def parse_image_meta_graph(meta):

@@ -13,6 +13,7 @@ Examples:
   mrcnn train labels.json --images jpg --weights none --small
   mrcnn train data --weights logs/fruit20260131T0930 --epochs 20
   mrcnn train data --config fruit.yaml --set IMAGE_MAX_DIM=512
+  mrcnn train data --preset paper        the paper's recipe, 12 epochs
   mrcnn train data --resume              the newest run of these data goes on
   mrcnn train --resume logs/fruit20260131T0930 --epochs 50
 
@@ -41,6 +42,9 @@ WITH_RESUME = {"data", "resume", "output", "name", "epochs", "config", "assignme
 @click.option("--small/--no-small", default=None,
               help="A light network for small images: learns from nothing on a CPU. Chosen by "
                    "itself with --weights none where there is no GPU.")
+@click.option("--preset", metavar="NAME",
+              help="Settings of a school: matterport, paper, torchvision; or of VOC: voc, "
+                   "voc+paper. What --config and --set say counts more.")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N",
               help="Epochs of the whole run. Otherwise by the number of images.")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N",

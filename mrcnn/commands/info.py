@@ -11,7 +11,6 @@ from mrcnn.commands import machine
 from mrcnn.commands.opening import describe
 from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.training import run_files
-from mrcnn.config import KNOBS, Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
 
 # Package -> (what is needed, what the tests ran with); the table of the README.
@@ -73,7 +72,7 @@ def model_facts(path):
         "name": config.NAME if config else None,
         "epoch": found.epoch if meta else None, "stage": found.layers, "logs": found.logs,
         "classes": found.class_names, "num_classes": found.num_classes,
-        "backbone": found.backbone,
+        "backbone": found.backbone, "preset": config.PRESET if config else None,
         "image_shape": [int(n) for n in config.IMAGE_SHAPE] if config else None,
         "resize_mode": config.IMAGE_RESIZE_MODE if config else None,
         "optimizer": optimizer and {key: optimizer[key] for key in
@@ -98,10 +97,7 @@ def _differences(config):
     """Knob -> value where a configuration is not the default; derived values left out."""
     if config is None:
         return None
-    default = Config()
-    values = {knob: (as_json.encode(getattr(config, knob)), as_json.encode(getattr(default, knob)))
-              for knob in KNOBS if config.is_assigned(knob)}
-    return {knob: mine for knob, (mine, usual) in values.items() if mine != usual}
+    return {knob: as_json.encode(mine) for knob, (mine, _) in config.differences().items()}
 
 
 def _run_facts(path):
@@ -123,6 +119,7 @@ def model_lines(facts):
              ("name", facts["name"]),
              ("classes", _classes(facts)),
              ("network", facts["backbone"] or "a backbone of another kind"),
+             ("preset", facts["preset"]),
              ("images", shape and f"{shape[1]} x {shape[0]} px, {shape[2]} channels, {mode}"),
              ("parameters", ", ".join(f"{name} {count:,}"
                                       for name, count in facts["parameters"].items())

@@ -137,11 +137,13 @@ def inference_config(description, config=None, assignments=()):
         Config.
 
     Raises:
-        ValueError: the file has no configuration and none is given.
+        ValueError: the file has no configuration and none is given, or it was trained under
+            another preset than the one that is.
     """
     said = read_settings(config, assignments)
     if description.config is not None:
-        return Config.from_dict(description.config.to_dict(), **said.said())
+        said.check_preset(description.config, description.path)
+        return Config.from_dict(description.config.to_dict(), **said.said(of_preset=False))
     guess = {"NUM_CLASSES": description.num_classes, "BACKBONE": description.backbone}
     guess = {name: value for name, value in guess.items() if value is not None}
     if config is None and not description.is_coco and "NUM_CLASSES" not in said.values:
@@ -152,7 +154,7 @@ def inference_config(description, config=None, assignments=()):
             "say what they were trained with by --config, a YAML file or file.py:Class, or by "
             f"--set NUM_CLASSES={description.num_classes} and --set for whatever else was not "
             "the default")
-    return said.config({**guess, "IMAGES_PER_GPU": 1})
+    return said.config({"IMAGES_PER_GPU": 1}, over_preset=guess)
 
 
 def open_detector(path, config=None, assignments=(), classes=None):

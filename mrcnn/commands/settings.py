@@ -1,6 +1,7 @@
 """Configurations from the command line: YAML files, Python classes, KEY=VALUE.
 
-What is said later wins: the library's defaults, what the data say, the source, KEY=VALUE.
+What is said later wins: the library's defaults, what the data say, the preset, the source,
+KEY=VALUE. The preset is said as PRESET, in the YAML file or as KEY=VALUE.
 """
 
 import difflib
@@ -16,6 +17,7 @@ import yaml
 from mrcnn import _config_checks as checks
 from mrcnn import _config_json as as_json
 from mrcnn.config import KNOBS, Config
+from mrcnn.presets import with_preset
 
 YAML_ENDINGS = (".yaml", ".yml", ".json")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # YAML 1.1 takes 1e-3 for a text
@@ -30,29 +32,76 @@ class Settings:
         cls: the Config class to start from.
         values: knob -> value of a YAML file and of KEY=VALUE, the later one for two.
         places: knob -> where it was said, those that a class sets included.
+        preset: name of the preset that it is put on, None where nobody said one.
+        of_preset: knobs that come from it.
     """
 
     cls: type
     values: dict = field(default_factory=dict)
     places: dict = field(default_factory=dict)
+    preset: str | None = None
+    of_preset: set = field(default_factory=set)
 
-    def said(self):
-        """Knob -> value of everything said, the knobs of a class first."""
-        config = self.cls()
-        return {**{knob: getattr(config, knob) for knob in self.places}, **self.values}
+    def said(self, of_preset=True):
+        """Knob -> value of everything said, the knobs of a class first.
 
-    def config(self, defaults=None):
+        Args:
+            of_preset: the values of the preset belong to it.
+        """
+        config, knobs = self.cls(), {*self.places, *(self.of_preset if of_preset else ())}
+        return {**{knob: getattr(config, knob) for knob in knobs}, **self.values}
+
+    def check_preset(self, config, file):
+        """Refuses another preset than a stored configuration is built on.
+
+        Args:
+            config: Config of a checkpoint or a run.
+            file: its path, for the message.
+
+        Raises:
+            ValueError: naming both.
+        """
+        if self.preset not in (None, config.PRESET):
+            raise ValueError(f"preset {self.preset!r}: {file} was trained under "
+                             f"{config.PRESET!r}, which cannot be changed afterwards")
+
+    def put_on(self, name, place):
+        """Puts the class on a preset.
+
+        Args:
+            name: of the preset, see `mrcnn.presets`.
+            place: where it was said.
+
+        Raises:
+            ValueError: unknown name, or the class is built on another preset.
+        """
+        before = self.cls
+        try:
+            self.cls = with_preset(before, name)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        self.preset = self.cls.PRESET
+        own = [owner for owner in self.cls.__mro__ if owner not in (self.cls, *before.__mro__)]
+        self.of_preset |= {knob for owner in own for knob in vars(owner)
+                           if knob in KNOBS and knob != "PRESET" and knob not in self.places}
+
+    def config(self, defaults=None, over_preset=None):
         """An instance, the defaults laid below what was said.
 
         Args:
             defaults: knob -> value, such as those taken from the data.
+            over_preset: knob -> value, laid above the preset and below the rest.
 
         Raises:
             ValueError: values that cannot be so, each with the place where it was said.
         """
         config = self.cls()
+        own = set(vars(config))
         for knob, value in (defaults or {}).items():
-            if knob not in self.places and knob not in vars(config):
+            if knob not in self.of_preset and knob not in self.places and knob not in own:
+                setattr(config, knob, value)
+        for knob, value in (over_preset or {}).items():
+            if knob not in self.places and knob not in own:
                 setattr(config, knob, value)
         for knob, value in self.values.items():
             setattr(config, knob, value)
@@ -84,7 +133,8 @@ def load_config(source=None, assignments=(), base=Config, defaults=None):
 
     Raises:
         FileNotFoundError: no such file or module.
-        ValueError: an unknown key (with the nearest name) or a value that cannot be so.
+        ValueError: an unknown key (with the nearest name), a value that cannot be so, or a class
+            that is built on another preset than the one that is said.
     """
     return read_settings(source, assignments, base).config(defaults)
 
@@ -99,6 +149,11 @@ def read_settings(source=None, assignments=(), base=Config):
         if not separator or not key.strip():
             raise ValueError(f"--set {text}: expected KEY=VALUE, such as IMAGE_MAX_DIM=512")
         _add(settings, key.strip(), _yaml_value(value, f"--set {text}"), f"--set {text}")
+    if "PRESET" in settings.values:
+        settings.put_on(settings.values.pop("PRESET"), settings.places.pop("PRESET"))
+    elif settings.cls.PRESET != Config.PRESET:
+        settings.preset = settings.cls.PRESET
+    settings.of_preset.difference_update(settings.places)
     return settings
 
 
@@ -203,9 +258,13 @@ def _add_class(settings, cls, source):
     """Takes a class in place of the base; the knobs that it sets count as said."""
     base = settings.cls
     settings.cls = cls if issubclass(cls, base) else type(cls.__name__, (cls, base), {})
-    own = [owner for owner in cls.__mro__ if owner not in base.__mro__]
-    settings.places.update({name: f"--config {source}" for owner in own for name in vars(owner)
-                            if name in known_keys(settings.cls)})
+    known = known_keys(settings.cls)
+    for owner in cls.__mro__:
+        names = {name for name in vars(owner) if name in known and name != "PRESET"}
+        if owner.__module__ == with_preset.__module__:
+            settings.of_preset |= names
+        elif owner not in base.__mro__:
+            settings.places.update(dict.fromkeys(names, f"--config {source}"))
 
 
 def _existing(path, source):

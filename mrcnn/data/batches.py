@@ -15,6 +15,7 @@ from mrcnn.data.ground_truth import load_image_gt
 from mrcnn.data.image_cache import cache_of
 from mrcnn.data.targets import build_rpn_targets
 from mrcnn.geometry.molding import META_COLUMNS, mold_image
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
 
 SEED_LIMIT = 2**31
 
@@ -141,7 +142,8 @@ def assemble(examples, config, shape=None, random_rois=0, detection_targets=Fals
     """Makes a batch of examples.
 
     Images smaller than the batch get zeros below and to the right; their window stays and their
-    meta says the new shape.
+    meta says the new shape. The zeros are black pixels, which molding makes negative; in the
+    modes of `geometry.shortest_edge` they are zeros of the molded image.
 
     Args:
         examples: list of Example.
@@ -187,8 +189,9 @@ def _one(example, anchors, molded, config):
     if image.shape != molded.shape:
         image = np.zeros(molded.shape, image.dtype)
         image[: example.image.shape[0], : example.image.shape[1]] = example.image
-    mold_image(image, config.mean_pixel, molded)
     meta = example.meta.copy()
+    window = meta[META_COLUMNS["window"]] if config.IMAGE_RESIZE_MODE in SHORTEST_EDGE else None
+    mold_image(image, config.mean_pixel, molded, config.image_std, window)
     meta[META_COLUMNS["image_shape"]] = molded.shape
     ids, boxes, masks = _padded_objects(example, shape, config)
     return {"image_meta": meta, "rpn_match": match[:, None], "rpn_bbox": bbox,

@@ -14,6 +14,7 @@ from mrcnn.geometry.boxes import extract_bboxes
 from mrcnn.geometry.masks import minimize_mask
 from mrcnn.geometry.molding import compose_image_meta
 from mrcnn.geometry.resize import resize_image, resize_mask
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
 
 
 def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
@@ -23,6 +24,9 @@ def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
     Masks without a pixel are dropped: with a warning where the dataset gave them so, silently
     where resizing, cropping or augmentation left nothing of them. An empty mask of class 0 is a
     common way to say that there is no object; it is dropped in silence too.
+
+    In the modes of `geometry.shortest_edge` padding is added last: mirroring and augmentation see
+    the image alone, and its window is always at the top left.
 
     Args:
         dataset: a prepared Dataset.
@@ -51,8 +55,8 @@ def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
         FileNotFoundError: the image file is missing.
     """
     active = active_class_ids(dataset, config, image_id)
-    found, mask, class_ids = _load(dataset, config, image_id, rng, cache)
-    image, window = found.image, found.window
+    found, image, mask, class_ids = _load(dataset, config, image_id, rng, cache)
+    window = found.window
     if augment and _coin(rng):
         image, mask = np.ascontiguousarray(image[:, ::-1]), mask[:, ::-1]
         window = (window[0], image.shape[1] - window[3], window[2], image.shape[1] - window[1])
@@ -64,6 +68,9 @@ def load_image_gt(dataset, config, image_id, augment=False, augmentation=None,
     mask, class_ids, bbox = _without_empty(mask, class_ids, bbox)
     if use_mini_mask:
         mask = minimize_mask(bbox, mask, config.MINI_MASK_SHAPE)
+    if image.shape != found.image.shape:
+        size = found.image.shape[:2]
+        image, mask = _framed(image, size), mask if use_mini_mask else _framed(mask, size)
     meta = compose_image_meta(image_id, found.original_shape, image.shape, window, found.scale,
                               active)
     return image, meta, class_ids, bbox, mask
@@ -86,8 +93,18 @@ def _load_another(dataset, config, image_id, rng, cache):
         if not fitting:
             return None
         chosen = fitting[rng.integers(len(fitting))]
-    found, mask, class_ids = _load(dataset, config, chosen, rng, cache)
-    return Sample(found.image, mask, class_ids)
+    return Sample(*_load(dataset, config, chosen, rng, cache)[1:])
+
+
+def _framed(array, size):
+    """An image or masks [h, w, ...] at the top left of zeros [*size, ...].
+
+    Masks stay one after the other in memory.
+    """
+    framed = np.zeros((array.shape[2], *size), array.dtype).transpose(1, 2, 0) if (
+        array.dtype == bool) else np.zeros((*size, array.shape[2]), array.dtype)
+    framed[: array.shape[0], : array.shape[1]] = array
+    return framed
 
 
 def _coin(rng):
@@ -106,7 +123,7 @@ def _named(dataset, image_id, what, function, *args):
 
 
 def _load(dataset, config, image_id, rng, cache):
-    """(ResizedImage, masks of its size, their class ids), all checked."""
+    """(ResizedImage, image and masks as augmentation sees them, class ids), all checked."""
     key = None if cache is None else image_key(dataset, config, image_id)
     found = None if key is None else cache.get(key)
     if found is None:
@@ -114,7 +131,12 @@ def _load(dataset, config, image_id, rng, cache):
         if key is not None:
             cache.put(key, found)
     mask, class_ids, boxes = _load_mask(dataset, config, image_id, found.original_shape[:2])
-    return found, resize_mask(mask, found.scale, found.padding, found.crop, boxes), class_ids
+    if config.IMAGE_RESIZE_MODE not in SHORTEST_EDGE:
+        mask = resize_mask(mask, found.scale, found.padding, found.crop, boxes)
+        return found, found.image, mask, class_ids
+    height, width = found.window[2:]
+    mask = resize_mask(mask, found.scale, [(0, 0)] * 3, None, boxes, (height, width))
+    return found, np.ascontiguousarray(found.image[:height, :width]), mask, class_ids
 
 
 def _load_image(dataset, config, image_id, rng):

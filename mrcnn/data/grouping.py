@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mrcnn.data.image_files import read_image_size
+from mrcnn.geometry.resize import placement
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
 
 OCTAVE = 8  # shapes whose aspect ratios differ by less than 2 ** (1 / 8) count as alike
 AREA_OCTAVE = 4
@@ -72,13 +74,17 @@ def grouping_of(dataset, config, batch_size, joined=True):
     """
     if not config.GROUP_BY_ASPECT or config.IMAGE_RESIZE_MODE in ("square", "crop"):
         return None
-    groups = {int(image_id): _group(_size(dataset, image_id)) for image_id in dataset.image_ids}
+    groups = {int(image_id): _group(_size(dataset, image_id), config)
+              for image_id in dataset.image_ids}
     return Grouping(groups, batch_size, joined)
 
 
-def _group(size):
+def _group(size, config):
     if size is None or min(size) < 1:
         return (0, 0)
+    if config.IMAGE_RESIZE_MODE in SHORTEST_EDGE:  # which makes all sizes of one aspect alike
+        size = placement(*size, config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM, 0,
+                         config.IMAGE_RESIZE_MODE)[1]
     height, width = size
     return (round(OCTAVE * np.log2(height / width)), round(AREA_OCTAVE * np.log2(height * width)))
 

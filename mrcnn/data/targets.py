@@ -16,9 +16,9 @@ SLACK = 1e-6  # relative; areas of anchors are known up to rounding
 def build_rpn_targets(image_shape, anchors, gt_class_ids, gt_boxes, config, rng=None):
     """Decides for each anchor whether it is an object, background or neither.
 
-    Positive: IoU of at least 0.7 with an object, or the best anchor of an object. Negative: IoU
-    below 0.3 with every object and no part in a crowd. At most half of
-    RPN_TRAIN_ANCHORS_PER_IMAGE are positive; negatives fill up the rest.
+    Positive: IoU of at least 0.7 with an object, or, with RPN_LOW_QUALITY_MATCHES, the best anchor
+    of an object. Negative: IoU below 0.3 with every object and no part in a crowd. At most half
+    of RPN_TRAIN_ANCHORS_PER_IMAGE are positive; negatives fill up the rest.
 
     Args:
         image_shape: accepted for Matterport's sake; not used.
@@ -41,7 +41,7 @@ def build_rpn_targets(image_shape, anchors, gt_class_ids, gt_boxes, config, rng=
     anchors = np.asfortranarray(anchors)
     total = config.RPN_TRAIN_ANCHORS_PER_IMAGE
     objects, crowds = boxes[class_ids > 0], boxes[class_ids < 0]
-    positive, background = _match(anchors, objects)
+    positive, background = _match(anchors, objects, config.RPN_LOW_QUALITY_MATCHES)
     for box in crowds:
         rows, iou = _overlaps(anchors, box, CROWD_FROM)
         background[rows[iou >= CROWD_FROM]] = False
@@ -82,15 +82,17 @@ def _neighbours(anchors, box):
                           & (anchors[:, 1] < x2) & (anchors[:, 3] > x1))
 
 
-def _match(anchors, boxes):
+def _match(anchors, boxes, best_too):
     """(rows of the positive anchors in their order, [A] bool: background)."""
     background = np.ones(len(anchors), bool)
     positive = [np.zeros(0, np.intp)]
     for box in boxes:
         rows, iou = _overlaps(anchors, box, NEGATIVE_BELOW)
         background[rows[iou >= NEGATIVE_BELOW]] = False
-        if len(rows) and iou.max() > 0:
+        if best_too and len(rows) and iou.max() > 0:
             positive.append(rows[(iou == iou.max()) | (iou >= POSITIVE_FROM)])
+        else:
+            positive.append(rows[iou >= POSITIVE_FROM])
     positive = np.unique(np.concatenate(positive))
     background[positive] = False
     return positive, background
@@ -99,7 +101,7 @@ def _match(anchors, boxes):
 def _overlaps(anchors, box, least):
     """(rows, IoU) of anchors: all that overlap the box by `least`, or most, and some others.
 
-    Two areas overlap by no more than the smaller over the larger, which rules out most levels.
+    The areas of box and anchors rule out most levels.
     """
     levels = levels_of(anchors)
     if levels is None:
@@ -107,7 +109,7 @@ def _overlaps(anchors, box, least):
         return rows, compute_overlaps(anchors[rows], box[None])[:, 0]
     y1, x1, y2, x2 = box.tolist()
     area = (y2 - y1) * (x2 - x1)
-    most = [min(area, level.area) / max(area, level.area) for level in levels]
+    most = [level.most_overlap(area) for level in levels]
     found_rows, found, best = [], [], 0.0
     for i in sorted(range(len(levels)), key=most.__getitem__, reverse=True):
         if most[i] * (1 + SLACK) < min(least, best):

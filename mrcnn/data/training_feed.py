@@ -38,8 +38,8 @@ class TrainingFeed(keras.utils.PyDataset):
     stopped.
 
     Images of one batch get a common shape, see `batches.assemble`. Where shapes differ between
-    batches (IMAGE_RESIZE_MODE "pad64" or "none") batch 0 is padded to a larger shape than batch
-    1: Keras takes the sizes that vary from these two.
+    batches (any IMAGE_RESIZE_MODE but "square" and "crop") batch 0 is padded to a larger shape
+    than batch 1: Keras takes the sizes that vary from these two.
 
     Args:
         dataset: a prepared Dataset.
@@ -79,7 +79,7 @@ class TrainingFeed(keras.utils.PyDataset):
                               first_seed(config) if seed is None else seed,
                               grouping_of(dataset, config, config.BATCH_SIZE))
         self._random_rois = 0 if config.USE_RPN_ROIS else config.POST_NMS_ROIS_TRAINING
-        self._varies = config.IMAGE_RESIZE_MODE in ("pad64", "none")
+        self._varies = config.IMAGE_RESIZE_MODE not in ("square", "crop")
         self._read = {}
         self._lock = threading.Lock()
 

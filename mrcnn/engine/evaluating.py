@@ -15,6 +15,7 @@ from mrcnn.data.check.progress import progress_bar
 from mrcnn.data.dataset import DataError, image_label
 from mrcnn.data.formats.annotated import AnnotatedDataset
 from mrcnn.data.formats.coco_writer import coco_ids
+from mrcnn.data.formats.file_regions import VOID, read_labels
 from mrcnn.evaluation.evaluation import Evaluation
 from mrcnn.evaluation.evaluator import Evaluator
 from mrcnn.evaluation.records import encoded
@@ -51,7 +52,8 @@ def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=N
              iou=0.5):
     """Detects in the images of a data set and measures what was found.
 
-    Small, medium and large go by the area and boxes by the bbox that a COCO file states, as
+    A Pascal VOC set with label images gets VOC's own AP at mask IoU 0.5 and 0.7 besides, see
+    `mrcnn.evaluation.voc`. Small, medium and large go by the area and boxes by the bbox that a COCO file states, as
     pycocotools has it; in all other sets by the pixels of the masks.
 
     Args:
@@ -82,11 +84,15 @@ def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=N
     ids = chosen_images(dataset, limit, image_ids)
     numbers, categories = coco_numbers(dataset)
     least, started = min(float(min_confidence), confidence), time.perf_counter()
+    segm = "segm" in evaluator.iou_types
     with shown_progress("evaluating", verbose) as progress:
         for image_id, image, result in results_of(model, dataset, ids, progress, masks="rle",
                                                   min_confidence=least):
-            evaluator.add(truth_of(dataset, image_id, image.shape), result, image_id,
-                          numbers[image_id], image_name(dataset, image_id))
+            truth = truth_of(dataset, image_id, image.shape)
+            if segm:
+                truth["void"] = void_of(dataset, image_id)
+            evaluator.add(truth, result, image_id, numbers[image_id],
+                          image_name(dataset, image_id))
     details = _details(model, len(ids), least, time.perf_counter() - started)
     return evaluator.finish(ModelEvaluation, categories, details)
 
@@ -195,6 +201,24 @@ def truth_of(dataset, image_id, shape):
         raise
     except (OSError, ValueError) as error:
         raise DataError(f"image {label}: {error}") from error
+
+
+def void_of(dataset, image_id):
+    """Run lengths of the void pixels of an image, None where its label image marks none.
+
+    Only Pascal VOC's label images have them: the seams between objects, and what is hidden.
+
+    Raises:
+        DataError: the label image cannot be read.
+    """
+    label_image = dataset.image_info[image_id].get("label_image")
+    if not label_image:
+        return None
+    try:
+        labels = read_labels(label_image[0])
+    except (OSError, ValueError) as error:
+        raise DataError(f"image {image_label(dataset, image_id)}: {error}") from error
+    return encoded(labels[:, :, None] == VOID)[0]
 
 
 def _loaded(dataset, image_id, size, label):

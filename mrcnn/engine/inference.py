@@ -16,7 +16,9 @@ from mrcnn.engine.console import log
 from mrcnn.engine.folding import FoldedModel
 from mrcnn.geometry import molding
 from mrcnn.geometry.resize import resize_image
-from mrcnn.layers.detection import NEVER, settings_at_call
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
+from mrcnn.layers.detection import settings_at_call
+from mrcnn.layers.suppression import NEVER
 from mrcnn.results.result import Result
 from mrcnn.visualize.selection import class_numbers
 
@@ -37,6 +39,9 @@ def resize_mode(config):
 def mold_one(image, config):
     """Resize, pad and mean-subtract one image.
 
+    In the modes of `geometry.shortest_edge` pixels stay fractions after resizing, and the padding
+    is zero in the molded image.
+
     Args:
         image: [H0, W0, C] in pixels values.
         config: Config.
@@ -44,16 +49,20 @@ def mold_one(image, config):
     Returns:
         molded [H, W, C] float32, meta row [12 + classes], window (y1, x1, y2, x2) px.
     """
+    mode = resize_mode(config)
+    in_fractions = mode in SHORTEST_EDGE
     resized, window, scale, _, _ = resize_image(
-        image,
+        np.asarray(image, np.float32) if in_fractions else image,
         min_dim=config.IMAGE_MIN_DIM,
         max_dim=config.IMAGE_MAX_DIM,
         min_scale=config.IMAGE_MIN_SCALE,
-        mode=resize_mode(config),
+        mode=mode,
     )
     active = np.zeros([config.NUM_CLASSES], np.int32)
     meta = molding.compose_image_meta(0, image.shape, resized.shape, window, scale, active)
-    return molding.mold_image(resized, config.mean_pixel), meta, window
+    molded = molding.mold_image(resized, config.mean_pixel, None, config.image_std,
+                                window if in_fractions else None)
+    return molded, meta, window
 
 
 def check_images(images, config):
@@ -97,7 +106,7 @@ def _warn_of_range(images, config):
             stacklevel=4,
         )
     wide = [i for i, x in enumerate(images) if x.dtype != np.uint8 and x.max() > BYTE]
-    if wide and np.max(config.MEAN_PIXEL) <= BYTE:
+    if wide and np.max(config.mean_pixel) <= BYTE:
         warnings.warn(
             f"images[{wide[0]}] holds values up to {images[wide[0]].max():g}; the model expects "
             "pixels in 0..255 (MEAN_PIXEL): divide images of 16 bits by 257",
@@ -144,7 +153,7 @@ def _stacked(batch):
     return list(places), *(np.stack(part) for part in parts)
 
 
-def results_of(outputs, originals, windows, molded_shape, form, class_names):
+def results_of(outputs, originals, windows, molded_shape, form, class_names, edges=False):
     """One Result an image.
 
     Args:
@@ -154,6 +163,7 @@ def results_of(outputs, originals, windows, molded_shape, form, class_names):
         molded_shape: (H, W, C).
         form: of the masks, one of MASK_FORMS.
         class_names: list or None.
+        edges: what 0 and 1 mean in the boxes, see `geometry.boxes`.
 
     Returns:
         List of Result.
@@ -161,7 +171,7 @@ def results_of(outputs, originals, windows, molded_shape, form, class_names):
     results = []
     for row, (original, window) in enumerate(zip(originals, windows, strict=True)):
         rois, class_ids, scores, masks = molding.unmold_lazily(
-            outputs[0][row], outputs[3][row], original.shape, molded_shape, window
+            outputs[0][row], outputs[3][row], original.shape, molded_shape, window, edges
         )
         masks = MASK_FORMS[form](masks)
         objects = {"rois": rois, "class_ids": class_ids, "scores": scores, "masks": masks}

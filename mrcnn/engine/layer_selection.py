@@ -4,7 +4,7 @@ import re
 
 import keras
 
-HEADS = r"(mrcnn\_.*)|(rpn\_.*)|(fpn\_.*)"
+HEADS = r"(mrcnn\_.*)|(rpn\_.*)|(fpn\_.*)|(features\_c4)"
 NAMED = {
     "heads": HEADS,
     "3+": r"(res[345].*)|(bn[345].*)|" + HEADS,

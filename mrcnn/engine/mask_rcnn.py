@@ -32,6 +32,7 @@ from mrcnn.engine.optimizers import build_optimizer
 from mrcnn.engine.stale_config import ConfigSnapshot
 from mrcnn.engine.weights import load_weights_by_name
 from mrcnn.engine.workers import team_of
+from mrcnn.engine.zoo.reading import is_zoo_file
 from mrcnn.geometry import boxes as box_geometry
 from mrcnn.geometry import molding
 from mrcnn.nets.assembly import build_model
@@ -127,7 +128,8 @@ class MaskRCNN:
         return model
 
     def load_weights(self, filepath, by_name=False, exclude=None, verbose=0):
-        """Load a legacy HDF5 file (Matterport's, an old port's, or written here).
+        """Load a legacy HDF5 file (Matterport's, an old port's, or written here), or the weights
+        of torchvision's (`.pth`) or detectron2's (`.pkl`) Mask R-CNN into the preset for them.
 
         Args:
             filepath: the file.
@@ -151,8 +153,9 @@ class MaskRCNN:
             mode=self.mode,
             by_name=by_name or bool(exclude),
             verbose=verbose or self.mode == "training",
+            config=self.config,
         )
-        meta = read_checkpoint_meta(filepath)
+        meta = None if is_zoo_file(filepath) else read_checkpoint_meta(filepath)
         if meta is not None:
             self.class_names = meta.class_names or self.class_names
         self.set_log_dir(filepath)
@@ -405,7 +408,8 @@ class MaskRCNN:
         outputs = self.forward(molded, metas, anchors, min_confidence, classes)
         inference.warn_of_limit(outputs[0], self.config.DETECTION_MAX_INSTANCES)
         return inference.results_of(
-            outputs, originals, windows, molded.shape[1:], form, self.class_names
+            outputs, originals, windows, molded.shape[1:], form, self.class_names,
+            self.config.box_edges,
         )
 
     def forward(self, molded_images, image_metas, anchors, min_confidence=None, classes=None):
@@ -448,7 +452,8 @@ class MaskRCNN:
             window: (y1, x1, y2, x2) pixels of the molded image without its padding.
         """
         return molding.unmold_detections(
-            detections, mrcnn_mask, original_image_shape, image_shape, window
+            detections, mrcnn_mask, original_image_shape, image_shape, window,
+            edges=self.config.box_edges,
         )
 
     def get_anchors(self, image_shape):
@@ -458,7 +463,7 @@ class MaskRCNN:
 
     def _make_anchors(self, height, width):
         pixels = config_anchors(self.config, (height, width, self.config.IMAGE_CHANNEL_COUNT))
-        return pixels, box_geometry.norm_boxes(pixels, (height, width))
+        return pixels, box_geometry.norm_boxes(pixels, (height, width), self.config.box_edges)
 
     def _batch_anchors(self, molded):
         anchors = self.get_anchors(molded.shape[1:])

@@ -9,6 +9,7 @@ import numpy as np
 from mrcnn._config_checks import is_number
 from mrcnn.data.image_checks import check_image
 from mrcnn.engine.console import log
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
 from mrcnn.results.merging import gathered, merge_pieces, pieces_of
 from mrcnn.results.result import Result
 
@@ -87,6 +88,8 @@ def _checked_shape(image):
 
 def _tile_shape(tile, config):
     """(height, width) of a tile in pixels of the image."""
+    if tile is None and config.IMAGE_RESIZE_MODE in SHORTEST_EDGE:
+        return config.IMAGE_MIN_DIM, config.IMAGE_MIN_DIM  # which are neither enlarged nor shrunk
     if tile is None:
         return tuple(int(side) for side in config.IMAGE_SHAPE[:2])
     sides = (tile, tile) if np.ndim(tile) == 0 else tuple(tile)

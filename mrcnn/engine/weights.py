@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from mrcnn.config import Config
 from mrcnn.engine.legacy_h5 import LegacyWeights, read_legacy_h5, write_legacy_h5
 from mrcnn.engine.legacy_names import Key
 from mrcnn.engine.weights_advice import HEADS, key_name, some
+from mrcnn.engine.weights_bias import without_biases
 from mrcnn.engine.weights_check import check_fit
 from mrcnn.engine.weights_plan import Assignment, Plan, plan_by_name, plan_by_order, variable_table
+from mrcnn.engine.zoo.fitting import fit_to_model
+from mrcnn.engine.zoo.reading import is_zoo_file, read_zoo
 
 __all__ = ["LoadReport", "load_weights_by_name", "save_weights", "variable_table"]
 
@@ -63,12 +67,14 @@ def load_weights_by_name(
     mode: str = "inference",
     by_name: bool = True,
     verbose: int = 0,
+    config: Config | None = None,
 ) -> LoadReport:
-    """Copy weights of a legacy HDF5 file into a model.
+    """Copy weights of a legacy HDF5 file, or of torchvision or detectron2, into a model.
 
     Args:
         model: the model; unchanged when this raises.
-        path: a file in the legacy Keras layout (Matterport's, this package's, ImageNet's).
+        path: a file in the legacy Keras layout (Matterport's, this package's, ImageNet's), or
+            one that `zoo.reading` reads; those go by name.
         exclude: names of layers to leave alone, top-level or inside a nested model; the word
             "heads" stands for the four layers that depend on the number of classes.
         mode: "inference" demands every variable; "training" demands one whole backbone
@@ -77,6 +83,7 @@ def load_weights_by_name(
         by_name: False pairs layers by their order; where every layer of the model has its
             name in the file, or with `exclude`, names decide all the same.
         verbose: 1 prints the summary.
+        config: what the model was built with, to compare with what another zoo's file needs.
 
     Returns:
         LoadReport.
@@ -89,9 +96,9 @@ def load_weights_by_name(
         raise ValueError(f'mode: expected "inference" or "training", received {mode!r}')
     table = list(variable_table(model))
     names = _exclude_names(exclude, model, table)
-    file = read_legacy_h5(path)
+    file, notes = _read(path, model, table, config, names)
     _check_backend(file)
-    if by_name or names or {key[0] for key, _ in table} <= {key[0] for key in file}:
+    if by_name or notes or names or {key[0] for key, _ in table} <= {key[0] for key in file}:
         channels = _image_channels(model) if mode == "training" else 3
         plan = plan_by_name(table, file, names, channels)
     else:
@@ -101,10 +108,19 @@ def load_weights_by_name(
     for assignment in plan.assignments:
         _check_finite(assignment, file)
     _assign(plan.assignments, file)
+    plan.notes[:0] = notes
     report = _report(plan, file)
     if verbose:
         print(report.summary())
     return report
+
+
+def _read(path, model, table, config, names):
+    """(weights of a file of any kind, sentences on what was changed in them)."""
+    if is_zoo_file(path):
+        file = read_zoo(path)
+        return file, fit_to_model(file, model, config, names)
+    return without_biases(read_legacy_h5(path), {key for key, _ in table})
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike, *, half: bool = False) -> None:

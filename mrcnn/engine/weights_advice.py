@@ -13,6 +13,7 @@ HEADS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask")
 _KNOBS = (
     ("IMAGE_CHANNEL_COUNT", "conv1", "kernel", 2, 1),
     ("TOP_DOWN_PYRAMID_SIZE", "fpn_c5p5", "bias", 0, 1),
+    ("TOP_DOWN_PYRAMID_SIZE", "features_c4", "bias", 0, 1),
     ("RPN_CONV_CHANNELS", "rpn_conv_shared", "bias", 0, 1),
     ("the number of RPN_ANCHOR_RATIOS", "rpn_class_raw", "bias", 0, 2),
     ("POOL_SIZE", "mrcnn_class_conv1", "kernel", 0, 1),
@@ -29,7 +30,7 @@ _RESNETS = {
     (36, True): "resnet152",
 }
 _STAGE = re.compile(r"^(?:res|bn)(?P<stage>\d)[a-z]")
-_NOT_BACKBONE = re.compile(r"^(fpn_|mrcnn_|rpn_|anchors$|top_level_model_weights$)")
+_NOT_BACKBONE = re.compile(r"^(fpn_|features_c4$|mrcnn_|rpn_|anchors$|top_level_model_weights$)")
 
 
 def class_count(shapes: Mapping[Key, tuple]) -> int | None:
@@ -98,12 +99,18 @@ def differences(stored: Mapping[Key, tuple], model: Mapping[Key, tuple]) -> list
     if None not in names and names[0] != names[1]:
         fix = f'(BACKBONE="{names[0]}")'
         lines.append(f"the file holds a {names[0]}, this model a {names[1]} {fix}")
+    if stored and _heads_have_norms(stored) and not _heads_have_norms(model):
+        lines.append("the file has batch-norm in its heads (HEADS_BATCH_NORM), this model has not")
     for knob, leaf, weight, axis, each in _KNOBS:
         sizes = _size(stored, leaf, weight, axis), _size(model, leaf, weight, axis)
         if None not in sizes and sizes[0] != sizes[1]:
             stored_size, size = sizes[0] // each, sizes[1] // each
             lines.append(f"{knob} is {stored_size} in the file, {size} in this model")
     return lines
+
+
+def _heads_have_norms(shapes: Mapping[Key, tuple]) -> bool:
+    return any(leaf.startswith(("mrcnn_class_bn", "mrcnn_mask_bn")) for _, leaf, _ in shapes)
 
 
 def _size(shapes: Mapping[Key, Any], leaf: str, weight: str, axis: int) -> int | None:

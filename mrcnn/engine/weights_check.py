@@ -67,7 +67,9 @@ def _all_excluded(plan: Plan) -> list[str]:
 
 def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None:
     """Inference: every variable, and no ResNet that is only a part of the file's one."""
-    if not (plan.mismatched or plan.missing or plan.excluded or _other_backbone(reasons)):
+    dropped = any("HEADS_BATCH_NORM" in reason for reason in reasons)
+    if not (plan.mismatched or plan.missing or plan.excluded or dropped
+            or _other_backbone(reasons)):
         return
     problems = []
     if plan.mismatched:
@@ -91,7 +93,7 @@ def _check_complete(plan: Plan, file: LegacyWeights, reasons: list[str]) -> None
         way += "Load a file of a whole trained model that was built with the same settings"
         if not plan.assignments:
             way += ", or pass by_name=False if only the layers' names differ"
-    raise ValueError(_refusal(file, "; ".join(problems) or "another backbone", reasons, way))
+    raise ValueError(_refusal(file, "; ".join(problems) or "another network", reasons, way))
 
 
 def _instead(plan: Plan) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mrcnn._atomic import atomic_path, refuse_existing
-from mrcnn.evaluation import confusion, text
+from mrcnn.evaluation import confusion, text, voc
 from mrcnn.evaluation.coco import annotations
 
 
@@ -23,6 +23,8 @@ class Evaluation:
         confidence, iou: the least score and IoU that these take.
         bbox, segm: dict of the twelve COCO numbers ("AP", "AP50", ...), or None.
         ap_at: "bbox" or "segm" -> {IoU threshold: AP}.
+        voc: for a Pascal VOC set with label images, IoU 0.5 and 0.7 -> what `voc_ap` answers of
+            masks; None for others.
         per_class: a dict for each class: "class_id", "name", "objects", "crowds", "detections"
             that count, "precision", "recall", "f1"; and under "bbox" and "segm" a dict of "AP",
             "AP50", "AP75", "AR".
@@ -54,6 +56,7 @@ class Evaluation:
     category_ids: dict
     details: dict = field(default_factory=dict)
     records: list = field(default_factory=list)
+    voc: dict | None = None
 
     def __getitem__(self, key):
         """`evaluation["segm"]["AP"]`; KeyError for what was not compared."""
@@ -86,6 +89,22 @@ class Evaluation:
                 record, kind or self.kind, confidence, iou))
         return matrix
 
+    def voc_ap(self, iou=0.5, kind=None):
+        """Pascal VOC's average precision, of any data set; see `mrcnn.evaluation.voc`.
+
+        Args:
+            iou: least IoU of a right detection.
+            kind: "segm" or "bbox"; None for the one of this evaluation.
+
+        Returns:
+            dict: "mAP", the mean over the classes that have objects, and "classes", name -> AP;
+            -1 without objects.
+        """
+        kind = kind or self.kind
+        if kind not in self.iou_types:
+            raise ValueError(f"kind: expected one of {self.iou_types}, received {kind!r}")
+        return voc.mean_and_classes(self.records, self.class_names, iou, kind)
+
     # --- for people --------------------------------------------------------------------------
     def tables(self):
         """[text.Table]: numbers, classes and confusions."""
@@ -108,6 +127,8 @@ class Evaluation:
             **{kind: self[kind] for kind in self.iou_types},
             "ap_at": {kind: {f"{iou:g}": value for iou, value in row.items()}
                       for kind, row in self.ap_at.items()},
+            **({} if self.voc is None else {"voc": {f"{iou:g}": row
+                                                    for iou, row in self.voc.items()}}),
             "overall": self.overall,
             "per_class": self.per_class,
             "confusion": {"names": ["", *self.class_names[1:]],

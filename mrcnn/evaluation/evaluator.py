@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mrcnn.evaluation import coco, confusion, rates
+from mrcnn.evaluation import coco, confusion, rates, voc
 from mrcnn.evaluation.evaluation import Evaluation
 from mrcnn.evaluation.records import record_of
 
@@ -51,8 +51,9 @@ class Evaluator:
             truth: dict: "rois" [G, (y1, x1, y2, x2)] pixels, "class_ids" [G], negative for a
                 crowd, "masks" [H, W, G] or COCO's run lengths (under "masks" or "rles"); masks
                 may be left out where only boxes are compared. Where given, "crowd" [G] flags,
-                "areas" [G] pixels for small, medium and large in place of the masks', and
-                "bboxes" [G, (x, y, width, height)] in place of "rois".
+                "areas" [G] pixels for small, medium and large in place of the masks',
+                "bboxes" [G, (x, y, width, height)] in place of "rois", and "void", a mask [H, W]
+                or its run lengths, see `mrcnn.evaluation.voc`.
             result: dict as `detect` answers it: "rois", "class_ids", "scores" [N] and "masks",
                 arrays, lazy or run lengths.
             image_id: how the caller knows it; None counts from 0.
@@ -101,7 +102,14 @@ class Evaluator:
             curves=curves, images=images, records=self.records,
             by_confidence=rates.confidence_curve(self.records, main, self.iou),
             category_ids=category_ids or {i: i for i in range(1, len(self.class_names))},
-            details=details or {})
+            details=details or {}, voc=self._voc(main))
+
+    def _voc(self, kind):
+        """VOC's numbers where an image has a "void", else None."""
+        if kind != "segm" or all(record.void is None for record in self.records):
+            return None
+        return {iou: voc.mean_and_classes(self.records, self.class_names, iou, kind)
+                for iou in voc.THRESHOLDS}
 
     def _ap_at(self, judge, index, iou_type):
         """{IoU threshold: AP}; thresholds that are not COCO's are judged anew."""

@@ -51,6 +51,8 @@ class ImageRecord:
         truth, found: Objects.
         overlaps: "bbox" or "segm" -> [D, G] float64 IoU of detections and objects; for a crowd
             the share of the detection that it covers.
+        void: run lengths of the pixels that count for nothing, see `voc`; None where the data
+            set marks none.
     """
 
     image_id: int
@@ -60,6 +62,7 @@ class ImageRecord:
     truth: Objects
     found: Objects
     overlaps: dict
+    void: dict | None = None
 
 
 def encoded(masks):
@@ -92,8 +95,23 @@ def record_of(truth, result, class_count, kinds, place, **names):
         raise ValueError(f"image {place}: expected masks of the ground truth's size {size}, "
                          f"received {other}")
     overlaps = {kind: _overlaps(found, objects, kind) for kind in kinds}
-    return ImageRecord(size=size or other or (0, 0), truth=objects, found=found,
-                       overlaps=overlaps, **names)
+    size = size or other or (0, 0)
+    return ImageRecord(size=size, truth=objects, found=found, overlaps=overlaps,
+                       void=_void_of(truth, size, place) if segm else None, **names)
+
+
+def _void_of(truth, size, place):
+    """Run lengths of the truth's "void", None where it has none."""
+    void = truth.get("void")
+    if void is None:
+        return None
+    if not isinstance(void, dict):
+        void = encoded(np.asarray(void)[:, :, None] != 0)[0]
+    void = {"size": [int(side) for side in void["size"]], "counts": _as_bytes(void["counts"])}
+    if size != (0, 0) and tuple(void["size"]) != size:
+        raise ValueError(f"ground_truth, image {place}: expected a void of the masks' size {size}, "
+                         f"received {tuple(void['size'])}")
+    return void
 
 
 def _has_masks(item):

@@ -69,7 +69,8 @@ def headline(evaluation):
 
 def tables_of(evaluation):
     """[Table]: COCO's numbers, the classes, the confusions."""
-    return [coco_table(evaluation), class_table(evaluation), confusion_table(evaluation)]
+    more = [voc_table(evaluation)] if evaluation.voc else []
+    return [coco_table(evaluation), *more, class_table(evaluation), confusion_table(evaluation)]
 
 
 def coco_table(evaluation):
@@ -82,6 +83,18 @@ def coco_table(evaluation):
     rows += [[f"AP@{iou:g}", *(shown(evaluation.ap_at[kind][iou]) for kind in kinds),
               f"at IoU {iou:g}"] for iou in more]
     return Table("COCO numbers", ["", *(KINDS[kind] for kind in kinds), ""], rows)
+
+
+def voc_table(evaluation):
+    """Pascal VOC's AP of masks: a row for each class that has objects, and their mean."""
+    thresholds = sorted(evaluation.voc)
+    rows = [["mean", *(shown(evaluation.voc[iou]["mAP"]) for iou in thresholds)]]
+    for name in evaluation.class_names[1:]:
+        values = [evaluation.voc[iou]["classes"][name] for iou in thresholds]
+        if values[0] >= 0:
+            rows.append([printable(name), *map(shown, values)])
+    return Table("Pascal VOC, AP of masks", ["", *(f"IoU {iou:g}" for iou in thresholds)], rows,
+                 "area under the curve; pixels that are void count for nothing")
 
 
 def class_table(evaluation):

@@ -8,7 +8,7 @@ soft masks that the network answered, `PackedMasks` run lengths of any masks.
 import numpy as np
 
 from mrcnn.geometry.boxes import extract_bboxes
-from mrcnn.geometry.masks import paste_mask
+from mrcnn.geometry.masks import framed_boxes, paste_mask
 
 WHOLE = slice(None)
 
@@ -161,9 +161,10 @@ class LazyMasks(WindowedMasks):
     """The small soft masks of the network, pasted where they are looked at.
 
     Args:
-        boxes: [N, (y1, x1, y2, x2)] int pixels, of positive area.
+        boxes: [N, (y1, x1, y2, x2)] int pixels, of positive area; with `frame` float.
         masks: [N, h, w] float32, chance of each cell to belong to the object.
         image_shape: (H, W, ...) of the image.
+        frame: paste with a frame of one empty cell (Config.MASK_PASTE_FRAME).
 
     As an array they equal `unmold_mask` of each, to the bit.
 
@@ -171,8 +172,8 @@ class LazyMasks(WindowedMasks):
         ValueError: shapes do not fit, or a box has no area.
     """
 
-    def __init__(self, boxes, masks, image_shape):
-        boxes = np.asarray(boxes, np.int64).reshape(-1, 4)
+    def __init__(self, boxes, masks, image_shape, frame=False):
+        boxes = np.asarray(boxes, np.float64 if frame else np.int64).reshape(-1, 4)
         masks = np.asarray(masks)
         if masks.ndim != 3 or len(masks) != len(boxes):
             raise ValueError(f"masks: expected shape [{len(boxes)}, h, w] for as many boxes, "
@@ -180,20 +181,21 @@ class LazyMasks(WindowedMasks):
         if not (boxes[:, :2] < boxes[:, 2:]).all():
             raise ValueError("boxes: expected y2 > y1 and x2 > x1 in each")
         sides = np.tile(np.asarray(image_shape[:2], np.int64), 2)
-        super().__init__(np.clip(boxes, 0, sides), image_shape)
-        self.boxes, self.masks = boxes, masks
+        self.boxes, self.masks, self.frame = boxes, masks, frame
+        self._placed = framed_boxes(boxes, masks.shape[1:]) if frame else boxes
+        super().__init__(np.clip(self._placed, 0, sides), image_shape)
 
     def inside(self, i):
         """See `WindowedMasks`."""
         top, left, bottom, right = self.windows[i]
         canvas = np.zeros((bottom - top, right - left), bool)
-        paste_mask(self.masks[i], self.boxes[i] - (top, left, top, left), canvas)
+        paste_mask(self.masks[i], self._placed[i] - (top, left, top, left), canvas, self.frame)
         return canvas
 
     def select(self, keep):
         """See `WindowedMasks`."""
         keep = _places(keep, len(self.boxes))
-        return LazyMasks(self.boxes[keep], self.masks[keep], self.image_shape)
+        return LazyMasks(self.boxes[keep], self.masks[keep], self.image_shape, self.frame)
 
 
 class PackedMasks(WindowedMasks):

@@ -87,13 +87,35 @@ def _resize_axis(values, axis: int, size_out: int, part: slice) -> np.ndarray:
     return resized
 
 
-def paste_mask(mask, bbox, canvas: np.ndarray) -> None:
+def framed_boxes(boxes, mask_shape) -> np.ndarray:
+    """The pixels that masks cover once a frame of one empty cell is around them.
+
+    Each box grows about its centre by the frame's share of it, and is cut to whole pixels towards
+    zero; the pixels of both ends belong to it. So torchvision's `paste_masks_in_image` does it.
+
+    Args:
+        boxes: [..., (y1, x1, y2, x2)] pixels, to fractions of one.
+        mask_shape: (h, w) of a mask without the frame.
+
+    Returns:
+        int64 of the same shape, y2/x2 exclusive, never empty.
+    """
+    boxes = np.asarray(boxes, np.float64)
+    centre = (boxes[..., :2] + boxes[..., 2:]) * 0.5
+    cells = np.asarray(mask_shape[:2])
+    half = (boxes[..., 2:] - boxes[..., :2]) * 0.5 * ((cells + 2) / cells)
+    corners = np.concatenate([centre - half, centre + half], axis=-1).astype(np.int64)
+    return corners + [0, 0, 1, 1]
+
+
+def paste_mask(mask, bbox, canvas: np.ndarray, frame=False) -> None:
     """Resizes a soft mask to its box and writes it, cut at 0.5, into a canvas.
 
     Args:
         mask: [h, w] float, chance of each cell to belong to the object.
         bbox: (y1, x1, y2, x2) whole pixels; what lies outside the canvas is left out.
         canvas: bool [H, W], changed in place.
+        frame: put a frame of one empty cell around the mask; `bbox` is one of `framed_boxes`.
 
     Raises:
         ValueError: the mask is no [h, w] array or the box has no area.
@@ -106,7 +128,9 @@ def paste_mask(mask, bbox, canvas: np.ndarray) -> None:
         raise ValueError(f"bbox: expected y2 > y1 and x2 > x1, received {(y1, x1, y2, x2)}")
     top, left = max(y1, 0), max(x1, 0)
     bottom, right = max(min(y2, canvas.shape[0]), top), max(min(x2, canvas.shape[1]), left)
-    if mask.min() >= 0.5:  # scikit-image clips to the range of the input: no darker border
+    if frame:
+        mask = np.pad(mask, 1)
+    elif mask.min() >= 0.5:  # scikit-image clips to the range of the input: no darker border
         canvas[top:bottom, left:right] = True
         return
     # Two taps a pixel: a matrix product of this size costs more in waking BLAS threads.
@@ -114,16 +138,17 @@ def paste_mask(mask, bbox, canvas: np.ndarray) -> None:
     soft = _resize_axis(soft, 1, x2 - x1, slice(left - x1, right - x1))
     if mask.dtype.itemsize <= 4:  # scikit-image answers float32 then, whose rounding can reach 0.5
         soft = soft.astype(np.float32)
-    canvas[top:bottom, left:right] = soft >= 0.5
+    canvas[top:bottom, left:right] = soft > 0.5 if frame else soft >= 0.5
 
 
-def unmold_mask(mask, bbox, image_shape) -> np.ndarray:
+def unmold_mask(mask, bbox, image_shape, frame=False) -> np.ndarray:
     """Turns the mask the network predicted for a box into a mask of the image.
 
     Args:
         mask: [h, w] float from 0 to 1, as the mask head answers it (28 x 28 by default).
-        bbox: (y1, x1, y2, x2) whole pixels of the image.
+        bbox: (y1, x1, y2, x2) whole pixels of the image; with `frame` to fractions of one.
         image_shape: (height, width, ...) of the image.
+        frame: paste with a frame of one empty cell (Config.MASK_PASTE_FRAME).
 
     Returns:
         bool [height, width].
@@ -132,7 +157,7 @@ def unmold_mask(mask, bbox, image_shape) -> np.ndarray:
         ValueError: the mask is no [h, w] array or the box has no area.
     """
     full = np.zeros(tuple(image_shape[:2]), dtype=bool)
-    paste_mask(mask, bbox, full)
+    paste_mask(mask, framed_boxes(bbox, np.shape(mask)) if frame else bbox, full, frame)
     return full
 
 

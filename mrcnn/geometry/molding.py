@@ -6,7 +6,7 @@ active_class_ids...]`: 12 numbers and one flag a class.
 
 import numpy as np
 
-from mrcnn.geometry.boxes import denorm_boxes, norm_boxes
+from mrcnn.geometry.boxes import norm_boxes, pixel_boxes
 from mrcnn.geometry.lazy_masks import LazyMasks
 
 # Field of a meta row -> its columns (one column alone loses its axis when parsed).
@@ -22,51 +22,70 @@ META_FIXED = 12
 _TABLE_CHANNELS = 16  # images of more channels are rare; OpenCV's tables end somewhere
 
 
-def _checked_mean(image, mean_pixel) -> np.ndarray:
-    mean = np.asarray(mean_pixel, dtype=np.float64)
-    if mean.ndim == 1 and len(mean) not in (1, image.shape[-1]):
+def _one_a_channel(name, image, value) -> np.ndarray:
+    value = np.asarray(value, dtype=np.float64)
+    if value.ndim == 1 and len(value) not in (1, image.shape[-1]):
         raise ValueError(
-            f"mean_pixel: expected {image.shape[-1]} values for an image of shape {image.shape}, "
-            f"received {len(mean)}"
+            f"{name}: expected {image.shape[-1]} values for an image of shape {image.shape}, "
+            f"received {len(value)}"
         )
-    return mean
+    return value
 
 
-def mold_image(image, mean_pixel, out=None) -> np.ndarray:
-    """Subtracts the mean pixel.
+def mold_image(image, mean_pixel, out=None, image_std=1.0, window=None) -> np.ndarray:
+    """Subtracts the mean pixel, and divides by the standard deviation.
 
     Args:
         image: [..., C] uint8, or any number type.
         mean_pixel: [C] or a single number.
         out: float32 of the shape of `image`, contiguous, to write to; None for a new array.
+        image_std: [C] or a single number.
+        window: (y1, x1, y2, x2) pixels of an [H, W, C] image that are no padding; what lies
+            outside becomes 0. None leaves the padding as it is.
 
     Returns:
         float32 of the same shape.
 
     Raises:
-        ValueError: the mean has not one value a channel.
+        ValueError: the mean, or the deviation, has not one value a channel.
     """
     image = np.asarray(image)
-    mean = _checked_mean(image, mean_pixel)
+    mean = _one_a_channel("mean_pixel", image, mean_pixel)
+    std = _one_a_channel("image_std", image, image_std)
     out = np.empty(image.shape, np.float32) if out is None else out
     channels = image.shape[-1] if image.ndim == 3 else 0
     if image.dtype == np.uint8 and 1 <= channels <= _TABLE_CHANNELS and image.size:
         import cv2
 
-        table = np.arange(256)[:, None] - np.broadcast_to(mean, channels)
+        table = (np.arange(256)[:, None] - np.broadcast_to(mean, channels)) / std
         cv2.LUT(image, table.astype(np.float32)[None], out)
-        return out
-    return np.subtract(image, mean, out=out, casting="same_kind")
+    elif (std == 1).all():
+        np.subtract(image, mean, out=out, casting="same_kind")
+    else:
+        out[...] = (image - mean) / std
+    if window is not None:
+        _clear_outside(out, window)
+    return out
 
 
-def unmold_image(molded, mean_pixel) -> np.ndarray:
+def _clear_outside(image, window):
+    """Zeros around a window of an [H, W, C] image, in place."""
+    y1, x1, y2, x2 = (int(side) for side in window)
+    image[:y1] = image[y2:] = 0
+    image[y1:y2, :x1] = image[y1:y2, x2:] = 0
+
+
+def unmold_image(molded, mean_pixel, image_std=1.0) -> np.ndarray:
     """Adds the mean pixel again, the exact inverse of `mold_image` for uint8 images.
 
     Returns:
         uint8 of the same shape, rounded and cut to 0..255.
     """
     molded = np.asarray(molded)
-    return np.clip(np.rint(molded + _checked_mean(molded, mean_pixel)), 0, 255).astype(np.uint8)
+    mean = _one_a_channel("mean_pixel", molded, mean_pixel)
+    std = _one_a_channel("image_std", molded, image_std)
+    pixels = molded + mean if (std == 1).all() else molded * std + mean
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
 def compose_image_meta(image_id, original_image_shape, image_shape, window, scale,
@@ -122,12 +141,12 @@ def parse_image_meta(meta) -> dict[str, np.ndarray]:
     }
 
 
-def _boxes_to_original(boxes_norm, original_image_shape, image_shape, window) -> np.ndarray:
-    """Boxes normalised over the molded image -> whole pixels of the original image."""
-    y1, x1, y2, x2 = norm_boxes(window, image_shape[:2])
+def _boxes_to_original(boxes_norm, original_image_shape, image_shape, window, edges) -> np.ndarray:
+    """Boxes normalised over the molded image -> pixels of the original image, in fractions."""
+    y1, x1, y2, x2 = norm_boxes(window, image_shape[:2], edges)
     shift = np.array([y1, x1, y1, x1])
     scale = np.array([y2 - y1, x2 - x1, y2 - y1, x2 - x1])
-    return denorm_boxes((boxes_norm - shift) / scale, original_image_shape[:2])
+    return pixel_boxes((boxes_norm - shift) / scale, original_image_shape[:2], edges)
 
 
 def _check_detections(detections: np.ndarray, mrcnn_mask: np.ndarray) -> None:
@@ -146,7 +165,8 @@ def _check_detections(detections: np.ndarray, mrcnn_mask: np.ndarray) -> None:
         )
 
 
-def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window):
+def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window,
+                      edges=False):
     """Turns what the network answers for one image into the caller's pixels.
 
     Args:
@@ -161,11 +181,12 @@ def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape,
         ValueError: shapes do not fit.
     """
     *objects, masks = unmold_lazily(
-        detections, mrcnn_mask, original_image_shape, image_shape, window)
+        detections, mrcnn_mask, original_image_shape, image_shape, window, edges)
     return (*objects, np.asarray(masks))
 
 
-def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, window):
+def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, window,
+                  edges=False):
     """`unmold_detections`, with masks that become pixels where they are looked at.
 
     Args:
@@ -175,6 +196,7 @@ def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, win
         original_image_shape: (H0, W0, ...) of the caller's image.
         image_shape: (H, W, ...) of the molded image.
         window: (y1, x1, y2, x2) pixels of the molded image that hold the image.
+        edges: what 0 and 1 mean in the detections' boxes, see `geometry.boxes`.
 
     Returns:
         (boxes int32 [N, 4] pixels, class_ids int32 [N], scores float32 [N], LazyMasks). Boxes
@@ -187,7 +209,9 @@ def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, win
     _check_detections(detections, mrcnn_mask)
     padding_rows = np.flatnonzero(detections[:, 4] == 0)
     detections = detections[: padding_rows[0] if padding_rows.size else None]
-    boxes = _boxes_to_original(detections[:, :4], original_image_shape, image_shape, window)
+    boxes_px = _boxes_to_original(
+        detections[:, :4], original_image_shape, image_shape, window, edges)
+    boxes = np.around(boxes_px).astype(np.int32)
     real = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
     boxes, class_ids = boxes[real], detections[real, 4].astype(np.int32)
     soft = mrcnn_mask[real, :, :, class_ids]  # a copy: the masks of the other classes can go

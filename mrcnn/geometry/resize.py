@@ -3,17 +3,19 @@
 Bilinear resizing follows scikit-image (`order=1`, no smoothing, zeros outside) to the last bit:
 pixel centres are mapped onto each other, samples outside the image count as zero, and the
 result is clipped to the range of the input. Masks follow `scipy.ndimage.zoom(order=0)`: the
-corner pixels are mapped onto each other and the nearest pixel is taken.
+corner pixels are mapped onto each other and the nearest pixel is taken. The modes of
+`geometry.shortest_edge` have rules of their own.
 """
 
 import random
 
 import numpy as np
 
+from mrcnn.geometry import shortest_edge
 from mrcnn.geometry.bilinear import bilinear_float, halved
 from mrcnn.geometry.boxes import extract_bboxes
 
-MODES = ("none", "square", "pad64", "crop")
+MODES = ("none", "square", "pad64", "crop", *shortest_edge.MODES)
 
 
 def resize(image, output_shape, order=1, mode="constant", cval=0, clip=True,
@@ -91,7 +93,8 @@ def placement(height, width, min_dim, max_dim, min_scale, mode):
 
     Args:
         height, width: of the image in pixels.
-        min_dim, max_dim, min_scale, mode: as `resize_image` takes them.
+        min_dim, max_dim, min_scale, mode: as `resize_image` takes them; `min_scale` counts for
+            nothing in the modes of `geometry.shortest_edge`.
 
     Returns:
         (scale, (height, width) after scaling, padding [(top, bottom), (left, right), (0, 0)]);
@@ -99,6 +102,10 @@ def placement(height, width, min_dim, max_dim, min_scale, mode):
     """
     if mode == "none":
         return 1, (height, width), [(0, 0), (0, 0), (0, 0)]
+    if mode in shortest_edge.MODES:
+        scale, sides = shortest_edge.scaled_sides(
+            height, width, min_dim, max_dim, mode == "shortest_edge_floor")
+        return scale, sides, [*((0, shortest_edge.margin(side)) for side in sides), (0, 0)]
     scale = _scale_for(height, width, min_dim, max_dim, min_scale, mode)
     if scale != 1:
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
@@ -113,8 +120,8 @@ def _check_mode(mode, min_dim, max_dim):
         raise ValueError(f"mode: expected one of {', '.join(MODES)}, received {mode!r}")
     if mode == "square" and not max_dim:
         raise ValueError(f"max_dim: mode 'square' needs a size, received {max_dim}")
-    if mode == "crop" and not min_dim:
-        raise ValueError(f"min_dim: mode 'crop' needs a size, received {min_dim}")
+    if mode in ("crop", *shortest_edge.MODES) and not min_dim:
+        raise ValueError(f"min_dim: mode {mode!r} needs a size, received {min_dim}")
     if mode == "pad64" and min_dim and min_dim % 64:
         nearest = max(64, round(min_dim / 64) * 64)
         raise ValueError(
@@ -149,12 +156,16 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
 
     Args:
         image: [H, W] or [H, W, C] of any integer or float type.
-        min_dim: enlarge until the short side has this many pixels (never shrinks).
-        max_dim: mode "square" only: side of the square; shrinks the image to fit.
+        min_dim: enlarge until the short side has this many pixels (never shrinks; "shortest_edge"
+            does).
+        max_dim: mode "square": side of the square; shrinks the image to fit. "shortest_edge":
+            bound of the longer side.
         min_scale: enlarge at least by this factor, even if `min_dim` does not ask for it.
         mode: "none": as it is. "square": zeros around it make a square of `max_dim`.
             "pad64": zeros around it make both sides multiples of 64. "crop": a random
-            square of `min_dim` is cut out.
+            square of `min_dim` is cut out. "shortest_edge", "shortest_edge_floor": see
+            `geometry.shortest_edge`; zeros at the right and below make both sides multiples of
+            32, and integers are rounded.
         rng: `np.random.Generator` for the place of the crop; None uses Python's `random`.
 
     Returns:
@@ -170,7 +181,9 @@ def resize_image(image, min_dim=None, max_dim=None, min_scale=None, mode="square
     if mode == "none":
         return image, (0, 0, *image.shape[:2]), 1, [(0, 0), (0, 0), (0, 0)], None
     scale, (height, width), padding = placement(*image.shape[:2], min_dim, max_dim, min_scale, mode)
-    if scale != 1:
+    if mode in shortest_edge.MODES:
+        image = shortest_edge.resize_clamped(image, (height, width))
+    elif scale != 1:
         image = resize_bilinear(image, (height, width))
     if mode == "crop":
         y, x = _random_corner(height, width, min_dim, rng)
@@ -194,7 +207,7 @@ def _nearest_taps(size_in: int, scale: float) -> np.ndarray:
     return np.where(place > size_in - 1, -1, np.floor(place + 0.5).astype(np.intp))
 
 
-def resize_mask(mask, scale, padding, crop=None, boxes=None) -> np.ndarray:
+def resize_mask(mask, scale, padding, crop=None, boxes=None, size=None) -> np.ndarray:
     """Gives masks the size their image got from `resize_image`.
 
     Only what lies in the box of an object is read and written; the rest is zero.
@@ -205,6 +218,8 @@ def resize_mask(mask, scale, padding, crop=None, boxes=None) -> np.ndarray:
         padding: the padding `resize_image` answered; not used when `crop` is given.
         crop: the crop `resize_image` answered.
         boxes: [N, 4] whole pixels around the masks where they are known (`extract_bboxes`).
+        size: (height, width) without padding, for the modes of `geometry.shortest_edge`: each
+            pixel copies the one its centre lies in. None: by `scale`, see the module.
 
     Returns:
         [h, w, N] of the input type, nearest neighbour. The masks lie in memory one after the
@@ -216,7 +231,9 @@ def resize_mask(mask, scale, padding, crop=None, boxes=None) -> np.ndarray:
     mask = np.asarray(mask)
     if mask.ndim != 3 or 0 in mask.shape[:2]:
         raise ValueError(f"mask: expected shape [H, W, N], received {mask.shape}")
-    rows, columns = (_nearest_taps(size, scale) for size in mask.shape[:2])
+    rows, columns = (
+        _nearest_taps(side, scale) if size is None else shortest_edge.nearest_centre(side, size[i])
+        for i, side in enumerate(mask.shape[:2]))
     if crop is not None:
         y, x, height, width = crop
         rows, columns = rows[y : y + height], columns[x : x + width]

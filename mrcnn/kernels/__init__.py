@@ -54,6 +54,11 @@ def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
     return _now().crop_from_pyramid(feature_maps, boxes, levels, crop_shape)
 
 
+def roi_align(feature_maps, boxes, levels, crop_shape, sampling_ratio, aligned):
+    """RoIAlign out of the level each box belongs to; see `portable_align`."""
+    return _now().roi_align(feature_maps, boxes, levels, crop_shape, sampling_ratio, aligned)
+
+
 def non_max_suppression(boxes, scores, limit, iou_threshold):
     """Greedy suppression in each image; see `portable.non_max_suppression`."""
     return _now().non_max_suppression(boxes, scores, limit, iou_threshold)

@@ -8,6 +8,7 @@ Shapes: B images, N and G boxes, K kept boxes.
 
 from keras import ops
 
+from mrcnn.kernels.portable_align import roi_align
 from mrcnn.kernels.portable_crops import crop_and_resize, crop_from_pyramid
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "fixed_point",
     "non_max_suppression",
     "overlaps",
+    "roi_align",
     "smaller",
     "suppress_in_order",
     "take_rows",

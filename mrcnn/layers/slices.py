@@ -16,7 +16,14 @@ class NormalizeBoxes(keras.layers.Layer):
     """[boxes [B, N, 4] pixels, images [B, H, W, C]] -> [B, N, 4] normalised.
 
     Zero rows (padding) stay zero.
+
+    Args:
+        edges: what 0 and 1 mean, see `geometry.boxes`.
     """
+
+    def __init__(self, edges=False, **kwargs):
+        super().__init__(**kwargs)
+        self.edges = bool(edges)
 
     def call(self, inputs):
         """See the class."""
@@ -24,11 +31,15 @@ class NormalizeBoxes(keras.layers.Layer):
         size = ops.stack([ops.cast(n, "float32") for n in ops.shape(images)[1:3]])
         boxes = ops.cast(boxes, "float32")
         is_padding = ops.all(ops.equal(boxes, 0.0), axis=-1, keepdims=True)
-        return ops.where(is_padding, 0.0, norm_boxes(boxes, size))
+        return ops.where(is_padding, 0.0, norm_boxes(boxes, size, self.edges))
 
     def compute_output_shape(self, input_shape):
         """That of the boxes."""
         return input_shape[0]
+
+    def get_config(self):
+        """Constructor arguments, JSON-able."""
+        return {**super().get_config(), "edges": self.edges}
 
 
 @keras.saving.register_keras_serializable(package="mrcnn")

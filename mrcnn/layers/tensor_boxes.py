@@ -16,8 +16,12 @@ __all__ = [
     "overlaps",
     "pad_rows",
     "pixel_boxes",
+    "scaled_deltas",
+    "shorter_sides_px",
     "take_rows",
 ]
+
+BOUNDLESS = 3e38  # a log(dh) that none exceeds
 
 
 def apply_box_deltas(boxes, deltas):
@@ -38,6 +42,24 @@ def apply_box_deltas(boxes, deltas):
     height, width = height * ops.exp(dh), width * ops.exp(dw)
     top, left = center_y - 0.5 * height, center_x - 0.5 * width
     return ops.stack([top, left, top + height, left + width], axis=-1)
+
+
+def scaled_deltas(deltas, std_dev, highest_log=None):
+    """What the network answers, as deltas for `apply_box_deltas`.
+
+    Args:
+        deltas: [..., (dy, dx, log(dh), log(dw))] in units of `std_dev`.
+        std_dev: four numbers.
+        highest_log: the most that log(dh) and log(dw) may be; None: no bound.
+
+    Returns:
+        [..., 4].
+    """
+    deltas = deltas * ops.convert_to_tensor(std_dev, dtype="float32")
+    if highest_log is None:
+        return deltas
+    highest = [BOUNDLESS, BOUNDLESS, highest_log, highest_log]
+    return ops.minimum(deltas, ops.convert_to_tensor(highest, dtype="float32"))
 
 
 def box_refinement(box, gt_box):
@@ -103,6 +125,15 @@ def pixel_boxes(boxes_norm, shape, edges=False):
     """Normalised to pixels, to a fraction of one: the inverse of `norm_boxes`."""
     scale, shift = _scale_and_shift(shape, edges)
     return boxes_norm * scale + shift
+
+
+def shorter_sides_px(boxes_norm, shape, edges=False):
+    """The shorter side of each box in pixels: [..., 4] normalised -> [...]."""
+    height, width = ops.unstack(ops.cast(shape, "float32"), 2, axis=-1)
+    y1, x1, y2, x2 = ops.unstack(boxes_norm, 4, axis=-1)
+    if edges:
+        return ops.minimum((y2 - y1) * height, (x2 - x1) * width)
+    return ops.minimum((y2 - y1) * (height - 1.0), (x2 - x1) * (width - 1.0)) + 1.0
 
 
 def pad_rows(values, count):

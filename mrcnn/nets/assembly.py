@@ -16,7 +16,7 @@ from mrcnn.layers.detection_target import DetectionTargetLayer
 from mrcnn.layers.proposal import ProposalLayer
 from mrcnn.layers.slices import ActiveClasses, BoxesOfDetections, FirstRows, NormalizeBoxes
 from mrcnn.nets.backbones import build_backbone
-from mrcnn.nets.fpn import build_fpn
+from mrcnn.nets.fpn import build_fpn, build_single_level
 from mrcnn.nets.heads import build_classifier_head, build_mask_head
 from mrcnn.nets.losses import LossLayer
 from mrcnn.nets.precision import FLOAT32, policy_of
@@ -44,8 +44,9 @@ def build_inference_model(config):
     images, image_meta = _image_inputs(config)
     anchors = keras.Input((None, 4), name="input_anchors")
     feature_maps = _feature_maps(images, config)
-    _, rpn_class, rpn_bbox = _rpn(feature_maps, config)
-    rois = _proposals(rpn_class, rpn_bbox, anchors, config.POST_NMS_ROIS_INFERENCE, config)
+    _, rpn_class, rpn_bbox, levels = _rpn(feature_maps, config)
+    rois = _proposals([rpn_class, rpn_bbox, anchors, image_meta, *levels],
+                      config.POST_NMS_ROIS_INFERENCE, config.PRE_NMS_LIMIT, config)
     _, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
     detections = DetectionLayer(config, name="mrcnn_detection", dtype=FLOAT32)(
         [rois, mrcnn_class, mrcnn_bbox, image_meta]
@@ -64,25 +65,32 @@ def build_training_model(config):
     images, image_meta = _image_inputs(config)
     rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks = _target_inputs(config)
     inputs = [images, image_meta, rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks]
-    gt_boxes = NormalizeBoxes(name="gt_boxes_normalized", dtype=FLOAT32)([gt_boxes_px, images])
+    gt_boxes = NormalizeBoxes(config.box_edges, name="gt_boxes_normalized", dtype=FLOAT32)(
+        [gt_boxes_px, images])
 
     feature_maps = _feature_maps(images, config)
-    rpn_class_logits, rpn_class, rpn_bbox = _rpn(feature_maps, config)
+    rpn_class_logits, rpn_class, rpn_bbox, levels = _rpn(feature_maps, config)
     anchors = AnchorLayer(
-        config.RPN_ANCHOR_SCALES,
+        config.level_scales,
         config.RPN_ANCHOR_RATIOS,
         config.BACKBONE_STRIDES,
         config.RPN_ANCHOR_STRIDE,
+        config.RPN_ANCHOR_ROUNDING,
+        config.box_edges,
         name="anchors",
         dtype=FLOAT32,
     )([images, *feature_maps])
     proposals = rpn_rois = _proposals(
-        rpn_class, rpn_bbox, anchors, config.POST_NMS_ROIS_TRAINING, config
+        [rpn_class, rpn_bbox, anchors, image_meta, *levels],
+        config.POST_NMS_ROIS_TRAINING,
+        config.PRE_NMS_LIMIT_TRAINING or config.PRE_NMS_LIMIT,
+        config,
     )
     if not config.USE_RPN_ROIS:
         input_rois = keras.Input((config.POST_NMS_ROIS_TRAINING, 4), name="input_roi")
         inputs.append(input_rois)
-        proposals = NormalizeBoxes(name="input_roi_normalized", dtype=FLOAT32)([input_rois, images])
+        proposals = NormalizeBoxes(config.box_edges, name="input_roi_normalized", dtype=FLOAT32)(
+            [input_rois, images])
     targets = DetectionTargetLayer(config, name="proposal_targets", dtype=FLOAT32)
     rois, class_ids, deltas, masks = targets([proposals, gt_class_ids, gt_boxes, gt_masks])
 
@@ -136,23 +144,44 @@ def _feature_maps(images, config):
         mean_pixel=config.mean_pixel,
         preprocessing=config.BACKBONE_PREPROCESSING,
         width=config.BACKBONE_WIDTH,
+        image_std=config.image_std,
+        style=config.RESNET_STYLE,
+        epsilon=config.BATCH_NORM_EPSILON,
+        deepest=4 if config.FEATURES == "c4" else 5,
     )
+    if config.FEATURES == "c4":
+        return build_single_level(taps[-1], config.TOP_DOWN_PYRAMID_SIZE)
     return build_fpn(*taps, config.TOP_DOWN_PYRAMID_SIZE)
 
 
 def _rpn(feature_maps, config):
     rpn_model = build_rpn_model(
         config.RPN_ANCHOR_STRIDE,
-        len(config.RPN_ANCHOR_RATIOS),
+        len(config.RPN_ANCHOR_RATIOS) * len(config.level_scales[0]),
         config.TOP_DOWN_PYRAMID_SIZE,
         config.RPN_CONV_CHANNELS,
     )
     return run_rpn(rpn_model, feature_maps)
 
 
-def _proposals(rpn_class, rpn_bbox, anchors, count, config):
-    layer = ProposalLayer(count, config.RPN_NMS_THRESHOLD, config, name="ROI", dtype=FLOAT32)
-    return layer([rpn_class, rpn_bbox, anchors])
+def _proposals(inputs, count, pre_nms_limit, config):
+    """Proposals [B, count, 4] of all that ProposalLayer can take."""
+    layer = ProposalLayer(
+        count, config.RPN_NMS_THRESHOLD, config, pre_nms_limit, name="ROI", dtype=FLOAT32
+    )
+    if not layer.per_level:
+        inputs = inputs[: 4 if layer.min_size > 0 else 3]
+    return layer(inputs)
+
+
+def _pooling(config):
+    """How the heads see rois: arguments of PyramidROIAlign."""
+    return {
+        "align": config.ROI_ALIGN == "roi_align",
+        "sampling_ratio": config.ROI_ALIGN_SAMPLING_RATIO,
+        "aligned": config.ROI_ALIGN_ALIGNED,
+        "edges": config.box_edges,
+    }
 
 
 def _classify(rois, feature_maps, image_meta, config):
@@ -164,6 +193,9 @@ def _classify(rois, feature_maps, image_meta, config):
         config.NUM_CLASSES,
         train_bn=config.TRAIN_BN,
         fc_layers_size=config.FPN_CLASSIF_FC_LAYERS_SIZE,
+        batch_norm=config.HEADS_BATCH_NORM,
+        epsilon=config.BATCH_NORM_EPSILON,
+        pooling=_pooling(config),
     )
 
 
@@ -176,4 +208,7 @@ def _masks(rois, feature_maps, image_meta, config):
         config.NUM_CLASSES,
         train_bn=config.TRAIN_BN,
         channels=config.MASK_CONV_CHANNELS,
+        batch_norm=config.HEADS_BATCH_NORM,
+        epsilon=config.BATCH_NORM_EPSILON,
+        pooling=_pooling(config),
     )

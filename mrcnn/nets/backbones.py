@@ -9,6 +9,7 @@ import inspect
 import re
 
 import keras
+import numpy as np
 
 from mrcnn.layers.batch_norm import BatchNorm
 from mrcnn.layers.foldable_norms import graphs_of, runs_a_graph
@@ -26,16 +27,20 @@ class BackbonePreprocessing(keras.layers.Layer):
     Args:
         mean_pixel: what was subtracted from the image; it is added back first.
         function: maps RGB pixels in 0..255, [B, H, W, C], to the network's input.
+        image_std: what the image was divided by after that, one number or one a channel.
     """
 
-    def __init__(self, mean_pixel, function, **kwargs):
+    def __init__(self, mean_pixel, function, image_std=1.0, **kwargs):
         super().__init__(**kwargs)
         self.mean_pixel = [float(m) for m in mean_pixel]
+        self.image_std = np.broadcast_to(image_std, len(self.mean_pixel)).astype(float).tolist()
         self.function = function if callable(function) else _saved_function(function)
 
     def call(self, inputs):
         """[B, H, W, C] -> same shape."""
         mean = keras.ops.convert_to_tensor(self.mean_pixel, dtype=inputs.dtype)
+        if self.image_std != [1.0] * len(self.mean_pixel):
+            inputs = inputs * keras.ops.convert_to_tensor(self.image_std, dtype=inputs.dtype)
         return self.function(inputs + mean)
 
     def compute_output_shape(self, input_shape):
@@ -53,7 +58,8 @@ class BackbonePreprocessing(keras.layers.Layer):
             function = application
         else:
             function = keras.saving.serialize_keras_object(self.function)
-        return {**super().get_config(), "mean_pixel": self.mean_pixel, "function": function}
+        return {**super().get_config(), "mean_pixel": self.mean_pixel, "function": function,
+                "image_std": self.image_std}
 
 
 def _preprocessing_of(application):
@@ -80,7 +86,8 @@ def _parameters(function):
         return {}
 
 
-def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None, width=64):
+def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None, width=64,
+                   image_std=1.0, style="matterport", epsilon=0.001, deepest=5):
     """Feature maps of a batch of molded images.
 
     Args:
@@ -91,16 +98,20 @@ def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None
         preprocessing: function of RGB pixels 0..255 that a keras.Model or callable
             expects; None takes the one that belongs to a `keras.applications` function,
             or feeds the mean-subtracted image.
-        width: of a ResNet by name, see `build_resnet`.
+        width, style, epsilon: of a ResNet by name, see `build_resnet`. Other networks keep
+            their own epsilon.
+        image_std: [C] or a number, what the images were divided by.
+        deepest: 4 leaves out C5, and the layers that only it needs.
 
     Returns:
-        [C2, C3, C4, C5] with strides 4, 8, 16, 32.
+        [C2, C3, C4, C5] with strides 4, 8, 16, 32, up to the deepest.
 
     Raises:
         ValueError: unknown name, wrong channel count, or a stride without a feature map.
     """
     if isinstance(backbone, str):
-        return build_resnet(images, backbone, stage5=True, train_bn=train_bn, width=width)[1:]
+        return build_resnet(images, backbone, stage5=deepest >= 5, train_bn=train_bn, width=width,
+                            style=style, epsilon=epsilon)[1:deepest]
     if is_application(backbone):
         preprocessing = preprocessing or getattr(
             inspect.getmodule(inspect.unwrap(backbone)), "preprocess_input", None
@@ -108,30 +119,32 @@ def build_backbone(backbone, images, *, train_bn, mean_pixel, preprocessing=None
         channels = images.shape[-1]
         backbone = backbone(include_top=False, weights=None, input_shape=(None, None, channels))
     if preprocessing is not None:
-        scale = BackbonePreprocessing(mean_pixel, preprocessing, name="preprocess", dtype=FLOAT32)
+        scale = BackbonePreprocessing(mean_pixel, preprocessing, image_std, name="preprocess",
+                                      dtype=FLOAT32)
         images = scale(images)
+    wanted = TAP_STRIDES[:deepest - 1]
     if isinstance(backbone, keras.Model):
-        return _tap_model(backbone, images, train_bn)
-    return _call_backbone(backbone, images, train_bn)
+        return _tap_model(backbone, images, train_bn, wanted)
+    return _call_backbone(backbone, images, train_bn, wanted)
 
 
-def _call_backbone(function, images, train_bn):
+def _call_backbone(function, images, train_bn, wanted):
     """A callable's answer: Matterport's (image, stage5=, train_bn=) or plain (image)."""
-    known = {"stage5": True, "train_bn": train_bn}
+    known = {"stage5": wanted == TAP_STRIDES, "train_bn": train_bn}
     takes = _parameters(function)
     answer = function(images, **{k: v for k, v in known.items() if k in takes})
     if isinstance(answer, keras.Model):
-        return _tap_model(answer, images, train_bn)
+        return _tap_model(answer, images, train_bn, wanted)
     maps = [m for m in answer if m is not None]
     layers = keras.Model(images, maps).layers
     for layer, name in zip(layers, stable_names(layers), strict=True):
         layer.name = name
     strides = _strides(images, maps)
-    taps = [_last_at(maps, strides, stride) for stride in TAP_STRIDES]
-    return _checked(taps, strides)
+    taps = [_last_at(maps, strides, stride) for stride in wanted]
+    return _checked(taps, strides, wanted)
 
 
-def _tap_model(model, images, train_bn):
+def _tap_model(model, images, train_bn, wanted):
     """Run a keras.Model on the images and take its deepest map at each stride."""
     channels = model.inputs[0].shape[-1]
     if channels is not None and channels != images.shape[-1]:
@@ -142,7 +155,7 @@ def _tap_model(model, images, train_bn):
     model = _with_our_batch_norm(model, train_bn)
     maps = [t for layer in model.layers for t in _outputs(layer) if len(t.shape) == 4]
     strides = _strides(model.inputs[0], maps)
-    taps = _checked([_last_at(maps, strides, stride) for stride in TAP_STRIDES], strides)
+    taps = _checked([_last_at(maps, strides, stride) for stride in wanted], strides, wanted)
     return keras.Model(model.inputs, taps, name="backbone")(images)
 
 
@@ -226,12 +239,12 @@ def _last_at(maps, strides, stride):
     return at_stride[-1] if at_stride else None
 
 
-def _checked(taps, strides):
-    for tap, stride in zip(taps, TAP_STRIDES, strict=True):
+def _checked(taps, strides, wanted):
+    for tap, stride in zip(taps, wanted, strict=True):
         if tap is None:
             found = sorted({s for s in strides if s})
             raise ValueError(
-                f"BACKBONE has no feature map of stride {stride}; needed: {TAP_STRIDES}, "
+                f"BACKBONE has no feature map of stride {stride}; needed: {wanted}, "
                 f"found: {found}. A ResNet name is one of {sorted(BLOCKS)}."
             )
     return taps

@@ -1,4 +1,7 @@
-"""Feature pyramid (Lin et al. 2017): C2..C5 -> P2..P6, each with the same channel count."""
+"""Feature pyramid (Lin et al. 2017): C2..C5 -> P2..P6, each with the same channel count.
+
+Or no pyramid: C4 alone.
+"""
 
 import keras
 from keras import layers, ops
@@ -46,3 +49,16 @@ def build_fpn(c2, c3, c4, c5, size):
         for level in (2, 3, 4, 5)
     ]
     return [*maps, layers.MaxPooling2D(1, strides=2, name="fpn_p6")(maps[-1])]
+
+
+def build_single_level(c4, size):
+    """The features of one stride, without a pyramid (Config.FEATURES "c4").
+
+    Args:
+        c4: [B, h, w, C] of stride 16.
+        size: channels wanted.
+
+    Returns:
+        [one map [B, h, w, size]], for the RPN and the heads.
+    """
+    return [layers.Conv2D(size, 1, name="features_c4")(c4)]

@@ -16,28 +16,46 @@ def _each(layer, x):
     return TimeDistributed(layer, name=layer.name, dtype=layer.dtype_policy)(x)
 
 
+def _normed(x, name, norms):
+    """Batch-norm `name`, where the heads have any, and relu."""
+    if norms is not None:
+        x = _each(BatchNorm(name=name, **norms), x)
+    return layers.Activation("relu")(x)
+
+
+def _norms(batch_norm, train_bn, epsilon):
+    """Arguments of the heads' BatchNorm layers; None: there are none."""
+    return {"train_bn": train_bn, "epsilon": epsilon} if batch_norm else None
+
+
 def build_classifier_head(
-    rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, fc_layers_size=1024
+    rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, fc_layers_size=1024,
+    batch_norm=True, epsilon=0.001, pooling=None,
 ):
     """Class and box head.
 
     Args:
-        rois: [B, R, 4] normalised; feature_maps: [P2, P3, P4, P5]; image_meta: [B, M].
+        rois: [B, R, 4] normalised; feature_maps: [P2, P3, P4, P5], or one; image_meta: [B, M].
         pool_size: side of the pooled features.
         num_classes: C, background included.
         train_bn: see `BatchNorm`.
         fc_layers_size: width of the two hidden layers.
+        batch_norm: False leaves it out.
+        epsilon: what batch-norm adds to the variance.
+        pooling: more arguments of PyramidROIAlign by name, or None.
 
     Returns:
         logits [B, R, C], probabilities [B, R, C], deltas [B, R, C, 4].
     """
-    x = PyramidROIAlign((pool_size, pool_size), name="roi_align_classifier", dtype=FLOAT32)(
-        [rois, image_meta, *feature_maps]
+    pool_shape = (pool_size, pool_size)
+    pool = PyramidROIAlign(
+        pool_shape, name="roi_align_classifier", dtype=FLOAT32, **(pooling or {})
     )
+    x = pool([rois, image_meta, *feature_maps])
+    norms = _norms(batch_norm, train_bn, epsilon)
     for index, kernel in ((1, pool_size), (2, 1)):
         x = _each(layers.Conv2D(fc_layers_size, kernel, name=f"mrcnn_class_conv{index}"), x)
-        x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_class_bn{index}"), x)
-        x = layers.Activation("relu")(x)
+        x = _normed(x, f"mrcnn_class_bn{index}", norms)
     shared = layers.Reshape((-1, fc_layers_size), name="pool_squeeze")(x)
     logits = _each(layers.Dense(num_classes, name="mrcnn_class_logits", dtype=FLOAT32), shared)
     probabilities = layers.Activation("softmax", name="mrcnn_class", dtype=FLOAT32)(logits)
@@ -47,7 +65,8 @@ def build_classifier_head(
 
 
 def build_mask_head(
-    rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, channels=256
+    rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, channels=256,
+    batch_norm=True, epsilon=0.001, pooling=None,
 ):
     """Mask head: four convolutions, a twofold upsampling, one mask a class.
 
@@ -60,13 +79,12 @@ def build_mask_head(
         [B, R, 2 * height, 2 * width, C] probabilities.
     """
     pool_shape = (pool_size, pool_size) if isinstance(pool_size, int) else tuple(pool_size)
-    x = PyramidROIAlign(pool_shape, name="roi_align_mask", dtype=FLOAT32)(
-        [rois, image_meta, *feature_maps]
-    )
+    pool = PyramidROIAlign(pool_shape, name="roi_align_mask", dtype=FLOAT32, **(pooling or {}))
+    x = pool([rois, image_meta, *feature_maps])
+    norms = _norms(batch_norm, train_bn, epsilon)
     for index in (1, 2, 3, 4):
         x = _each(layers.Conv2D(channels, 3, padding="same", name=f"mrcnn_mask_conv{index}"), x)
-        x = _each(BatchNorm(train_bn=train_bn, name=f"mrcnn_mask_bn{index}"), x)
-        x = layers.Activation("relu")(x)
+        x = _normed(x, f"mrcnn_mask_bn{index}", norms)
     deconv = layers.Conv2DTranspose(
         channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv"
     )

@@ -13,6 +13,7 @@ from mrcnn.layers.batch_norm import learns_statistics
 from mrcnn.nets.frozen_norms import call_with, other_values
 
 TAPS = ("fpn_c2p2", "fpn_c3p3", "fpn_c4p4", "fpn_c5p5")  # the layers that read C2..C5
+SINGLE = "features_c4"  # what reads C4 where there is no pyramid
 SEED = "seed_generator_state"  # Keras' name of the variables that random numbers are drawn from
 
 
@@ -30,7 +31,9 @@ class RematerializedStages:
 
     def __init__(self, model):
         images = model.get_layer("input_image").output
-        taps = [model.get_layer(name).input for name in TAPS]
+        names = {layer.name for layer in model.layers}
+        readers = [SINGLE] if SINGLE in names else TAPS
+        taps = [model.get_layer(name).input for name in readers]
         self.names = [tensor.name for tensor in model.inputs]
         try:
             ends = itertools.pairwise([images, *taps])

@@ -43,11 +43,13 @@ def run_rpn(rpn_model, feature_maps):
     """Run the model on every level and join the answers in the order of the anchors.
 
     Returns:
-        rpn_class_logits [B, A, 2], rpn_class [B, A, 2], rpn_bbox [B, A, 4].
+        rpn_class_logits [B, A, 2], rpn_class [B, A, 2], rpn_bbox [B, A, 4], and the list of
+        rpn_class of each level.
     """
     answers = [rpn_model(feature_map) for feature_map in feature_maps]
     names = ("rpn_class_logits", "rpn_class", "rpn_bbox")
-    return [
+    joined = [
         layers.Concatenate(axis=1, name=name, dtype=FLOAT32)(list(levels))
         for name, levels in zip(names, zip(*answers, strict=True), strict=True)
     ]
+    return *joined, [answer[1] for answer in answers]

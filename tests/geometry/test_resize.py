@@ -216,7 +216,9 @@ def test_crop_reaches_every_place_and_repeats_with_its_seed():
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ({"mode": "round"}, "mode: expected one of none, square, pad64, crop, received 'round'"),
+    ({"mode": "round"},
+     "mode: expected one of none, square, pad64, crop, shortest_edge, .* received 'round'"),
+    ({"mode": "shortest_edge"}, "min_dim: mode 'shortest_edge' needs a size, received None"),
     ({"mode": "square"}, "max_dim: mode 'square' needs a size, received None"),
     ({"mode": "crop"}, "min_dim: mode 'crop' needs a size, received None"),
     ({"mode": "pad64", "min_dim": 100}, "multiple of 64, received 100; .* is 128"),

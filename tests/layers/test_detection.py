@@ -5,8 +5,10 @@ import pytest
 from loop_oracles import clip, greedy_nms, move, padded, random_boxes
 from tolerances import TWINS
 
+from mrcnn.config import Config
 from mrcnn.geometry.boxes import compute_overlaps
-from mrcnn.layers.detection import NEVER, DetectionLayer, settings_at_call, suppress
+from mrcnn.layers.detection import DetectionLayer, settings_at_call
+from mrcnn.layers.suppression import NEVER, suppress
 
 STD = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
 CLASSES = 4
@@ -198,17 +200,18 @@ def test_suppression_of_many_random_boxes_equals_the_greedy_loop():
 
 
 def test_adopt_takes_the_knobs_and_says_whether_they_changed():
-    class Knobs:
+    class Knobs(Config):
         BBOX_STD_DEV = STD
         DETECTION_MAX_INSTANCES, DETECTION_MIN_CONFIDENCE, DETECTION_NMS_THRESHOLD = 7, 0.6, 0.4
         DETECTION_NMS_ACROSS_CLASSES = None
 
-    layer = DetectionLayer(Knobs)
+    knobs = Knobs()
+    layer = DetectionLayer(knobs)
     assert (layer.max_instances, layer.min_confidence, layer.nms_threshold) == (7, 0.6, 0.4)
-    assert layer.adopt(Knobs) is False
-    Knobs.DETECTION_MIN_CONFIDENCE = 0.1
-    assert layer.adopt(Knobs) is True
+    assert layer.adopt(knobs) is False
+    knobs.DETECTION_MIN_CONFIDENCE = 0.1
+    assert layer.adopt(knobs) is True
     assert layer.min_confidence == 0.1
-    Knobs.DETECTION_NMS_ACROSS_CLASSES = 0.8
-    assert layer.adopt(Knobs) is True
+    knobs.DETECTION_NMS_ACROSS_CLASSES = 0.8
+    assert layer.adopt(knobs) is True
     assert layer.across_classes == 0.8

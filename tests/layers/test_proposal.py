@@ -5,6 +5,7 @@ import pytest
 from loop_oracles import clip, greedy_nms, move, padded, random_boxes, ranked
 from tolerances import TWINS
 
+from mrcnn.config import Config
 from mrcnn.layers.proposal import ProposalLayer
 
 STD = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
@@ -81,10 +82,10 @@ def test_own_standard_deviation_is_used():
 
 
 def test_config_gives_limit_and_standard_deviation():
-    class Knobs:
+    class Knobs(Config):
         PRE_NMS_LIMIT = 7
         RPN_BBOX_STD_DEV = np.array([1, 2, 3, 4])
 
-    layer = ProposalLayer(proposal_count=9, nms_threshold=0.4, config=Knobs)
+    layer = ProposalLayer(proposal_count=9, nms_threshold=0.4, config=Knobs())
     assert (layer.proposal_count, layer.nms_threshold) == (9, 0.4)
     assert (layer.pre_nms_limit, layer.bbox_std_dev) == (7, (1.0, 2.0, 3.0, 4.0))

@@ -33,13 +33,16 @@ def detections(model, dataset, limit=None, image_ids=None):
 def truth_of(dataset, image_id, image):
     """Boxes, class ids and packed masks of an image, under the keys that `detect` uses.
 
+    "void" are run lengths of the pixels that count for nothing, None where nothing marks them.
+
     Raises:
         DataError: its masks cannot be read; the message names the image.
     """
     truth = evaluating.truth_of(dataset, image_id, image.shape)
     return {"rois": np.array(truth["rois"], np.int32).reshape(-1, 4),
             "class_ids": np.array(truth["class_ids"], np.int32),
-            "masks": PackedMasks.of_rles(truth["rles"], image.shape[:2])}
+            "masks": PackedMasks.of_rles(truth["rles"], image.shape[:2]),
+            "void": evaluating.void_of(dataset, image_id)}
 
 
 def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
@@ -54,7 +57,8 @@ def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
             "scores", that prints and answers further numbers as a dict.
 
     Returns:
-        dict: "bbox" and "segm" -> dict of the twelve numbers; "images"; and what `more` answers.
+        dict: "bbox" and "segm" -> dict of the twelve numbers; "images"; "voc_ap50" and "voc_ap70"
+        for a Pascal VOC set with label images; and what `more` answers.
     """
     truths, results, started = [], [], time.perf_counter()
     evaluator = Evaluator(dataset.class_names, iou_types)
@@ -67,7 +71,18 @@ def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):
     numbers = {kind: evaluation[kind] for kind in iou_types}
     print_numbers(numbers)
     numbers["images"] = len(results)
+    numbers.update(print_voc(evaluation))
     return {**numbers, **(more(truths, results) if more else {})}
+
+
+def print_voc(evaluation):
+    """Prints and returns Pascal VOC's mean AP of masks, {} for other data sets."""
+    numbers = {}
+    for iou, row in (evaluation.voc or {}).items():
+        there = [value for value in row["classes"].values() if value >= 0]
+        numbers[f"voc_ap{round(100 * iou)}"] = row["mAP"]
+        print(f"VOC: mean AP at mask IoU {iou:g}: {row['mAP']:.3f} ({len(there)} classes)")
+    return numbers
 
 
 def print_numbers(numbers):

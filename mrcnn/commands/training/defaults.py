@@ -7,8 +7,9 @@ import math
 
 from mrcnn.commands.samples.sample import SmallNetwork
 from mrcnn.commands.training import data_defaults
-from mrcnn.commands.training.starting_weights import COCO, NONE
-from mrcnn.config import KNOBS
+from mrcnn.commands.training.starting_weights import COCO, IMAGENET, NONE
+from mrcnn.config import KNOBS, Config
+from mrcnn.presets import epochs_of, parts
 
 SMALL = {name: value for name, value in vars(SmallNetwork).items()
          if name in KNOBS and name not in ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM",
@@ -24,6 +25,9 @@ AIMS = {("small", False): (2000, 20), ("small", True): (2000, 20),
 EPOCHS = (10, 100)  # at least, at most
 HEADS_SHARE, FINE_RATE = 0.4, 0.1  # of the epochs; of the learning rate after them
 CHECKPOINTS_KEPT = 3
+# With random weights nothing may be kept as it is: it would never learn.
+NOTHING_FROZEN = {"FREEZE_AT": 0, "FREEZE_BN": False, "TRAIN_BN": None}
+WARMUP_SHARE = 0.1  # of a run, at most: a preset's warm-up is for runs of many thousand steps
 
 
 def is_small(asked, weights, said, gpu):
@@ -45,9 +49,19 @@ def is_small(asked, weights, said, gpu):
     return False, ""
 
 
-def weights_name(weights, small):
-    """What `--weights` means where it is not given: nothing fits the light network."""
-    return weights or (NONE if small else COCO)
+def weights_name(weights, small, preset=Config.PRESET):
+    """What `--weights` means where it is not given.
+
+    Nothing fits the light network, and Matterport's weights for COCO fit no other school, which
+    starts from ImageNet.
+    """
+    return weights or (NONE if small else COCO if school_of(preset) is None else IMAGENET)
+
+
+def school_of(preset):
+    """"paper" or "torchvision" of a preset's name; None for Matterport's."""
+    school = parts(preset)[1]
+    return None if school == Config.PRESET else school
 
 
 def network_knobs(data, start, small, said, gpu):
@@ -81,6 +95,61 @@ def network_knobs(data, start, small, said, gpu):
     return knobs
 
 
+def knobs_over_preset(data, start, small, settings):
+    """Knobs that are stronger than a preset: {} where none was said.
+
+    They are what the preset cannot know: the classes, the network of the weights to start from,
+    a light network, weights that have to learn from nothing.
+
+    Args:
+        data: TrainingData.
+        start: Start.
+        small: the light network.
+        settings: Settings with a preset.
+
+    Returns:
+        dict knob -> value.
+    """
+    if settings.preset in (None, Config.PRESET):
+        return {}
+    knobs = {"NUM_CLASSES": data.train.num_classes}
+    if start.description is not None and start.description.config is not None:
+        knobs.update(start.knobs())
+    elif small:
+        sides = ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "RPN_ANCHOR_SCALES")
+        side = data_defaults.image_side(data.train, SIDE_SMALL)
+        knobs.update(SMALL, LEARNING_RATE=Config.LEARNING_RATE,
+                     **dict(zip(sides, (side, side, _scales(side // 16)), strict=True)))
+    if start.kind == NONE:
+        knobs.update(NOTHING_FROZEN)
+    if not small and school_of(settings.preset):  # what belongs to its rate and its sizes
+        for knob in ("OPTIMIZER", "RPN_ANCHOR_SCALES"):
+            knobs.setdefault(knob, getattr(Config, knob))
+    return knobs
+
+
+def school_knobs(data, config, settings):
+    """Length and rate of a run under a school: every image once an epoch, as its recipe has it.
+
+    Args:
+        data: TrainingData.
+        config: Config as far as it is known.
+        settings: Settings.
+
+    Returns:
+        dict knob -> value, stronger than the preset; {} without a school, or with an optimizer
+        that is not the school's.
+    """
+    preset = settings.preset or Config.PRESET
+    if school_of(preset) is None or config.OPTIMIZER != Config.OPTIMIZER:
+        return {}
+    steps = max(1, len(data.train.image_ids) // config.BATCH_SIZE)
+    rate = settings.cls.LEARNING_RATE * config.BATCH_SIZE / settings.cls.IMAGES_PER_GPU
+    most = int(WARMUP_SHARE * steps * epochs_of(preset))
+    return {"STEPS_PER_EPOCH": steps, "LEARNING_RATE": rate,
+            "WARMUP_STEPS": min(config.WARMUP_STEPS, most)}
+
+
 def _scales(first):
     return tuple(first * 2**level for level in range(5))
 
@@ -99,6 +168,8 @@ def length_knobs(data, config, small, start, gpu):
 def stages(epochs, config, small, start, class_names, gpu):
     """Rows (layers, epochs, factor of the rate): heads, then all, from trained weights.
 
+    A school trains all layers at once, for the epochs of its recipe.
+
     Args:
         epochs: of the whole run; None for as many as it likely needs.
         config: Config with its STEPS_PER_EPOCH.
@@ -108,6 +179,10 @@ def stages(epochs, config, small, start, class_names, gpu):
             own.
         gpu: whether there is a GPU.
     """
+    if not small:
+        epochs = epochs or epochs_of(config.PRESET)
+    if school_of(config.PRESET) and not small:
+        return [["all", epochs, 1.0]]
     if epochs is None:
         wanted = math.ceil(AIMS[_kind(small, start), gpu][0] / config.STEPS_PER_EPOCH)
         epochs = min(max(wanted, EPOCHS[0]), EPOCHS[1])

@@ -28,6 +28,7 @@ class TrainOptions:
     data: str | None = None
     val: str | None = None
     weights: str | None = None
+    preset: str | None = None
     config: str | None = None
     assignments: tuple = ()
     epochs: int | None = None
@@ -48,7 +49,7 @@ class TrainOptions:
 
     def all_assignments(self):
         """KEY=VALUE texts of --set, with the knobs that have an option of their own."""
-        own = (("STEPS_PER_EPOCH", self.steps), ("NAME", self.name),
+        own = (("PRESET", self.preset), ("STEPS_PER_EPOCH", self.steps), ("NAME", self.name),
                ("FAULTY_IMAGES", self.faulty))
         return (*self.assignments, *(f"{knob}={json.dumps(value)}" for knob, value in own
                                      if value is not None))

@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from mrcnn import _config_checks as checks
 from mrcnn._text import counted
 from mrcnn.commands.machine import has_gpu
@@ -77,27 +79,33 @@ def make_plan(options):
     _check_stages(given.STAGES)
     _check_output(options.output)
     small, why = defaults.is_small(options.small, options.weights, said, gpu)
-    weights = defaults.weights_name(options.weights, small)
+    weights = defaults.weights_name(options.weights, small, settings.cls.PRESET)
     start = None if is_download(weights) else find_weights(weights)
-    data = _sets(options)
+    _follow_preset(settings, start)
+    data, said = _sets(options), settings.said()
     start = start or find_weights(weights)
     knobs = defaults.network_knobs(data, start, small, said, gpu)
     knobs["NAME"] = data_defaults.run_name(options.data)
-    config = settings.config(knobs)
+    strong = defaults.knobs_over_preset(data, start, small, settings)
+    config = settings.config(knobs, strong)
     _check_class_count(config, data)
     statistics = _checked(data, config)
     fitted, fit = data_defaults.from_statistics(statistics, start.is_detector)
     sets.hold_out(data)
-    knobs.update(fitted, SEED=secrets.randbelow(2**31),
-                 **defaults.length_knobs(data, config, small, start, gpu))
-    config = settings.config(knobs)
+    length = defaults.length_knobs(data, config, small, start, gpu)
+    knobs.update(fitted, SEED=secrets.randbelow(2**31), **length)
+    if strong:
+        strong.update({**(fitted if small else {}), **length},
+                      **defaults.school_knobs(data, config, settings))
+    config = settings.config(knobs, strong)
     if config.STAGES is None:
         config.STAGES = defaults.stages(options.epochs, config, small, start,
                                                  data.train.class_names, gpu)
     plan = TrainPlan(options, data, config, start, counts=_counts(statistics))
-    shown = fit if "RPN_ANCHOR_SCALES" not in said else None
-    plan.lines = [*_data_lines(data), ("network", _network(config, gpu) + (why and f"; {why}")),
-                  ("start", _start(start, data)), *([("anchors", shown)] if shown else []),
+    is_fitted = fit and config.RPN_ANCHOR_SCALES == fitted.get("RPN_ANCHOR_SCALES")
+    plan.lines = [*_data_lines(data), *_preset_lines(config, settings),
+                  ("network", _network(config, gpu) + (why and f"; {why}")),
+                  ("start", _start(start, data)), *([("anchors", fit)] if is_fitted else []),
                   ("stages", _stages(plan))]
     return plan
 
@@ -126,7 +134,8 @@ def resume_plan(options, run):
     first.map_every, first.patience = options.map_every, options.patience
     before = read_settings(str(folder / CONFIG), (), TrainConfig).config()
     settings = read_settings(options.config, options.all_assignments(), TrainConfig)
-    config = TrainConfig.from_dict(before.to_dict(), **settings.said())
+    settings.check_preset(before, folder)
+    config = TrainConfig.from_dict(before.to_dict(), **settings.said(of_preset=False))
     _check_stages(config.STAGES)
     _check_output(folder)
     data = _sets(first)
@@ -163,6 +172,24 @@ def run_to_resume(options, run=""):
 
 
 # --- the doors ------------------------------------------------------------------------------
+
+
+def _follow_preset(settings, start):
+    """Weights that were trained under a school are trained on under it.
+
+    Raises:
+        ValueError: another school was said.
+    """
+    trained = start and start.description and start.description.config
+    if not trained:
+        return
+    theirs = defaults.school_of(trained.PRESET)
+    if settings.preset is None and theirs:
+        settings.put_on(trained.PRESET, start.path)
+    if defaults.school_of(settings.cls.PRESET) != theirs:
+        raise ValueError(f"preset {settings.cls.PRESET!r}: {start.path} was trained under "
+                         f"{trained.PRESET!r}, and its weights mean something else; leave the "
+                         "preset as it was, or start from other weights")
 
 
 def _check_output(folder):
@@ -247,6 +274,15 @@ def _data_lines(data):
     if not data.is_split:
         where = ", ".join(filter(None, (data.val_path, data.val_subset)))
     return [*lines, ("validate", f"{counted(len(data.val.image_ids), 'image')} ({where})")]
+
+
+def _preset_lines(config, settings):
+    if config.PRESET == Config.PRESET:
+        return []
+    others = [knob for knob in settings.of_preset if knob not in settings.values
+              and not np.array_equal(getattr(config, knob), getattr(settings.cls, knob))]
+    more = f"; but for {', '.join(sorted(others))}" if others else ""
+    return [("preset", f"{config.PRESET}{more}")]
 
 
 def _network(config, gpu):

@@ -47,7 +47,10 @@ def _best_on_grid(boxes, shapes, config, scales, ratios):
     """`best_overlaps` for molded images of one size, whose feature levels have `shapes`."""
     best = np.zeros(len(boxes))
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    for scale, stride, cells in zip(scales, config.BACKBONE_STRIDES, shapes, strict=True):
+    levels = list(zip(config.BACKBONE_STRIDES, shapes, strict=True))
+    if config.FEATURES == "c4":  # all scales in every cell of the one level
+        levels *= len(scales)
+    for scale, (stride, cells) in zip(scales, levels, strict=True):
         for ratio in ratios:
             sides = scale / np.sqrt(ratio), scale * np.sqrt(ratio)
             common = np.prod([_nearest_overlap(boxes[:, axis], boxes[:, axis + 2], sides[axis],

@@ -19,7 +19,7 @@ VERSION = 2  # of what a check looks at: a new one makes all earlier results unk
 KEPT = 64  # results kept; beyond, the oldest go
 KNOBS = ("IMAGE_RESIZE_MODE", "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "IMAGE_MIN_SCALE",
          "RPN_ANCHOR_SCALES", "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_STRIDE", "BACKBONE_STRIDES",
-         "MAX_GT_INSTANCES", "BACKBONE_SHAPES")
+         "MAX_GT_INSTANCES", "BACKBONE_SHAPES", "FEATURES")
 
 
 def cache_folder():

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mrcnn.geometry.resize import placement
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
 
 
 def to_network(boxes, size, config):
@@ -21,5 +22,7 @@ def to_network(boxes, size, config):
     scale, (height, width), ((top, bottom), (left, right), _) = placement(
         *size, config.IMAGE_MIN_DIM, config.IMAGE_MAX_DIM, config.IMAGE_MIN_SCALE,
         config.IMAGE_RESIZE_MODE)
+    if config.IMAGE_RESIZE_MODE in SHORTEST_EDGE:  # each side is rounded, and boxes follow it
+        scale = np.tile([height / size[0], width / size[1]], 2)
     moved = np.asarray(boxes, np.float64) * scale + [top, left, top, left]
     return moved, (height + top + bottom, width + left + right)

@@ -112,7 +112,7 @@ class Tally:
 
     def _network_side(self):
         """The longest side that images are scaled to; None where they are not scaled to one."""
-        is_scaled = self.config.IMAGE_RESIZE_MODE in ("square", "pad64")
+        is_scaled = self.config.IMAGE_RESIZE_MODE not in ("crop", "none")
         return int(self.config.IMAGE_MAX_DIM) if is_scaled else None
 
 

@@ -4,7 +4,17 @@ from mrcnn.kernels.portable import (
     crop_and_resize,
     crop_from_pyramid,
     non_max_suppression,
+    roi_align,
     top_k,
 )
 
-__all__ = ["crop_and_resize", "crop_from_pyramid", "non_max_suppression", "top_k"]
+__all__ = [
+    "ADAPTIVE_ROI_ALIGN",
+    "crop_and_resize",
+    "crop_from_pyramid",
+    "non_max_suppression",
+    "roi_align",
+    "top_k",
+]
+
+ADAPTIVE_ROI_ALIGN = False  # sizes that depend on values cannot be compiled

@@ -10,9 +10,11 @@ from mrcnn.kernels.tensorflow_backend.devices import (
 )
 from mrcnn.kernels.tensorflow_backend.forward import compile_forward, fingerprint, run_once
 from mrcnn.kernels.tensorflow_backend.operations import (
+    ADAPTIVE_ROI_ALIGN,
     crop_and_resize,
     crop_from_pyramid,
     non_max_suppression,
+    roi_align,
     top_k,
 )
 from mrcnn.kernels.tensorflow_backend.replicas import (
@@ -31,6 +33,7 @@ from mrcnn.kernels.tensorflow_backend.replicas import (
 from mrcnn.kernels.tensorflow_backend.workers import Workers
 
 __all__ = [
+    "ADAPTIVE_ROI_ALIGN",
     "JIT_TRAINING",
     "TENSORBOARD",
     "MORE_DEVICES",
@@ -49,6 +52,7 @@ __all__ = [
     "prepare_devices",
     "repeat_exactly",
     "replica_count",
+    "roi_align",
     "run_once",
     "share_of_loss",
     "sharing_devices",

@@ -3,8 +3,10 @@
 import keras
 import torch
 
-from mrcnn.kernels import portable
+from mrcnn.kernels import portable, portable_align
 from mrcnn.kernels.portable_crops import sample_grid
+
+ADAPTIVE_ROI_ALIGN = True  # sampling_ratio 0 is known
 
 
 def crop_pixels(pixels, boxes, first_pixel, height, width, crop_shape):
@@ -33,6 +35,28 @@ def crop_and_resize(images, boxes, box_indices, crop_shape):
 def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
     """Crops out of the level each box belongs to; see `portable_crops`."""
     return portable.crop_from_pyramid(feature_maps, boxes, levels, crop_shape, crop_pixels)
+
+
+def align_pixels(pixels, boxes, first_pixel, height, width, crop_shape, sampling_ratio, aligned):
+    """RoIAlign [M, h, w, C] float32 out of a list of pixels [P, C]: a bag of pixels for each bin."""
+    corners, weights, _, count = portable_align.point_list(
+        boxes, first_pixel, height, width, crop_shape, sampling_ratio, aligned
+    )
+    bins = torch.nn.functional.embedding_bag(
+        corners.reshape(-1),
+        pixels.float(),
+        offsets=4 * (torch.cumsum(count, 0, dtype=corners.dtype) - count),
+        per_sample_weights=weights.detach().reshape(-1),
+        mode="sum",
+    )
+    return bins.reshape(-1, *crop_shape, pixels.shape[-1])
+
+
+def roi_align(feature_maps, boxes, levels, crop_shape, sampling_ratio, aligned):
+    """RoIAlign out of the level each box belongs to; see `portable_align`."""
+    return portable.roi_align(
+        feature_maps, boxes, levels, crop_shape, sampling_ratio, aligned, align_pixels
+    )
 
 
 def top_k(values, k):

@@ -1,0 +1,1 @@
+"""Weights files of torchvision and detectron2, read without torch and without running them."""
