@@ -127,12 +127,11 @@ def parts(name):
     Raises:
         ValueError: unknown name.
     """
-    data, plus, school = str(name).partition("+")
-    if not plus and data not in DATA_PRESETS:
-        data, school = "", str(name)
     schools = [one for one in PRESETS if one not in DATA_PRESETS]
-    school = school if plus or school else "matterport"
-    if (data and data not in DATA_PRESETS) or school not in schools:
+    data, plus, school = str(name).partition("+")
+    if not plus:
+        data, school = (data, "matterport") if data in DATA_PRESETS else ("", data)
+    if (plus and data not in DATA_PRESETS) or school not in schools:
         known = [*PRESETS, *(f"{one}+{two}" for one in DATA_PRESETS for two in schools[1:])]
         raise ValueError(f"preset = {name!r}: expected one of {', '.join(known)}; nearest valid: "
                          f"{nearest_name(name, known)}")

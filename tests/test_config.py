@@ -31,6 +31,20 @@ DEFAULTS = {
     "BACKBONE_SHAPES": [[256, 256], [128, 128], [64, 64], [32, 32], [16, 16]],
 }
 
+# The other school: off, which is Matterport's way.
+OFF = {
+    "PRESET": "matterport", "RESNET_STYLE": "matterport", "BATCH_NORM_EPSILON": 0.001,
+    "HEADS_BATCH_NORM": True, "FEATURES": "fpn", "FREEZE_BN": False, "FREEZE_AT": 0,
+    "BOX_NORMALIZATION": "centers", "RPN_ANCHOR_ROUNDING": False, "RPN_LOW_QUALITY_MATCHES": True,
+    "RPN_NMS_PER_LEVEL": False, "PRE_NMS_LIMIT_TRAINING": None, "RPN_MIN_SIZE": 0,
+    "DETECTION_MIN_SIZE": 0, "BBOX_XFORM_CLIP": None, "ROI_ALIGN": "crop_and_resize",
+    "ROI_ALIGN_SAMPLING_RATIO": 2, "ROI_ALIGN_ALIGNED": False, "PROPOSAL_APPEND_GT": False,
+    "ROI_BALANCED_SAMPLER": False, "RPN_SMOOTH_L1_BETA": 1.0, "ROI_SMOOTH_L1_BETA": 1.0,
+    "BBOX_LOSS_NORMALIZER": "positives", "WEIGHT_DECAY_MODE": "mean",
+    "DETECTION_MULTI_LABEL": False, "MASK_PASTE_FRAME": False, "IMAGE_STD": 1.0,
+    "LR_STEPS": (2 / 3, 11 / 12), "IMAGE_MEAN": [123.7, 116.8, 103.9], "LR_SCHEDULE": None,
+}
+
 
 class Shapes(Config):
     NAME = "shapes"
@@ -50,6 +64,11 @@ def changed(**values):
 @pytest.mark.parametrize("name", sorted(DEFAULTS))
 def test_default_is_matterports(name):
     np.testing.assert_equal(getattr(Config(), name), DEFAULTS[name])
+
+
+@pytest.mark.parametrize("name", sorted(OFF))
+def test_the_other_school_is_off(name):
+    np.testing.assert_equal(getattr(Config(), name), OFF[name])
 
 
 # --- derived values -------------------------------------------------------------------------
@@ -165,6 +184,47 @@ def test_mean_pixel_has_one_number_a_channel(mean, channels, expected):
     config.validate()
     np.testing.assert_array_equal(config.mean_pixel, expected)
     assert config.mean_pixel.dtype == np.float64
+
+
+@pytest.mark.parametrize(("std", "channels", "expected"), [
+    ([1.0, 2.0, 3.0], 3, [1, 2, 3]), (5, 4, [5, 5, 5, 5]), ([1.0, 2.0, 3.0], 1, [2]),
+    ([1.0, 2.0, 3.0], 5, [1, 2, 3, 2, 2]),
+])
+def test_image_std_has_one_number_a_channel(std, channels, expected):
+    config = changed(IMAGE_STD=std, IMAGE_CHANNEL_COUNT=channels)
+    config.validate()
+    np.testing.assert_array_equal(config.image_std, expected)
+
+
+def test_image_mean_is_mean_pixel_until_it_is_assigned():
+    config = changed(MEAN_PIXEL=np.array([1.0, 2, 3]))
+    np.testing.assert_array_equal(config.IMAGE_MEAN, [1, 2, 3])
+    assert not config.is_assigned("IMAGE_MEAN")
+    config.IMAGE_MEAN = [4.0, 5, 6]
+    np.testing.assert_array_equal(config.mean_pixel, [4, 5, 6])
+    np.testing.assert_array_equal(config.MEAN_PIXEL, [1, 2, 3])
+    again = Config.from_dict(json.loads(json.dumps(config.to_dict())))
+    np.testing.assert_array_equal(again.mean_pixel, [4, 5, 6])
+
+
+def test_box_edges():
+    assert not Config().box_edges and changed(BOX_NORMALIZATION="edges").box_edges
+
+
+@pytest.mark.parametrize(("mode", "longest", "side"), [
+    ("shortest_edge", 1333, 1344), ("shortest_edge_floor", 800, 800), ("shortest_edge", 65, 96),
+    ("square", 1024, 1024),
+])
+def test_the_largest_image_of_a_mode(mode, longest, side):
+    config = changed(IMAGE_RESIZE_MODE=mode, IMAGE_MAX_DIM=longest, IMAGE_MIN_DIM=64)
+    config.validate()
+    np.testing.assert_array_equal(config.IMAGE_SHAPE, [side, side, 3])
+
+
+def test_shapes_of_one_level():
+    config = changed(FEATURES="c4", BACKBONE_STRIDES=[16], RPN_ANCHOR_SCALES=(64, 128, 256))
+    config.validate()
+    np.testing.assert_array_equal(config.BACKBONE_SHAPES, [[64, 64]])
 
 
 def test_mask_pool_is_half_the_mask():
@@ -293,6 +353,46 @@ def test_own_attributes_are_silent():
     ({"SEED": -1}, r"SEED = -1: must be a whole number of at least 0"),
     ({"BATCH_SIZE": 0}, r"BATCH_SIZE = 0: must be a whole number of at least 1"),
     ({"IMAGE_SHAPE": [64, 64]}, r"IMAGE_SHAPE = \[64, 64\]: must be three positive"),
+    # the other school
+    ({"RESNET_STYLE": "pytorh"}, r"RESNET_STYLE = 'pytorh': must be one of .*: pytorch$"),
+    ({"BATCH_NORM_EPSILON": -1e-5}, r"BATCH_NORM_EPSILON = -1e-05: .*at least 0; .*: 0$"),
+    ({"HEADS_BATCH_NORM": "no"}, r"HEADS_BATCH_NORM = 'no': must be True or False"),
+    ({"FEATURES": "c5"}, r"FEATURES = 'c5': must be one of fpn, c4; nearest valid: c4$"),
+    ({"FEATURES": "c4"}, r"BACKBONE_STRIDES = \[4, 8, 16, 32, 64\]: must be \[16\]"),
+    ({"FREEZE_BN": 2}, r"FREEZE_BN = 2: must be True or False"),
+    ({"FREEZE_AT": 6}, r"FREEZE_AT = 6: must be at most 5, .*: 5$"),
+    ({"FREEZE_AT": -1}, r"FREEZE_AT = -1: must be a whole number of at least 0; .*: 0$"),
+    ({"BOX_NORMALIZATION": "edge"}, r"BOX_NORMALIZATION = 'edge': must be one of .*: edges$"),
+    ({"RPN_ANCHOR_ROUNDING": 0.5}, r"RPN_ANCHOR_ROUNDING = 0.5: must be True or False"),
+    ({"RPN_LOW_QUALITY_MATCHES": None}, r"RPN_LOW_QUALITY_MATCHES = None: must be True or"),
+    ({"RPN_NMS_PER_LEVEL": "yes"}, r"RPN_NMS_PER_LEVEL = 'yes': must be True or False"),
+    ({"PRE_NMS_LIMIT_TRAINING": 0}, r"PRE_NMS_LIMIT_TRAINING = 0: .*at least 1; .*: 1$"),
+    ({"RPN_MIN_SIZE": -1}, r"RPN_MIN_SIZE = -1: must be a number at least 0; .*: 0$"),
+    ({"DETECTION_MIN_SIZE": float("inf")}, r"DETECTION_MIN_SIZE = inf: must be a number"),
+    ({"BBOX_XFORM_CLIP": 0}, r"BBOX_XFORM_CLIP = 0: must be a number above 0"),
+    ({"ROI_ALIGN": "align"}, r"ROI_ALIGN = 'align': must be one of .*: roi_align$"),
+    ({"ROI_ALIGN_SAMPLING_RATIO": 1.5}, r"ROI_ALIGN_SAMPLING_RATIO = 1.5: must be a whole"),
+    ({"ROI_ALIGN_SAMPLING_RATIO": -1}, r"ROI_ALIGN_SAMPLING_RATIO = -1: .*: 0$"),
+    ({"ROI_ALIGN_ALIGNED": "half"}, r"ROI_ALIGN_ALIGNED = 'half': must be True or False"),
+    ({"PROPOSAL_APPEND_GT": 3}, r"PROPOSAL_APPEND_GT = 3: must be True or False"),
+    ({"ROI_BALANCED_SAMPLER": None}, r"ROI_BALANCED_SAMPLER = None: must be True or False"),
+    ({"RPN_SMOOTH_L1_BETA": -0.1}, r"RPN_SMOOTH_L1_BETA = -0.1: .*at least 0"),
+    ({"ROI_SMOOTH_L1_BETA": "1/9"}, r"ROI_SMOOTH_L1_BETA = '1/9': must be a number"),
+    ({"BBOX_LOSS_NORMALIZER": "samples"}, r"BBOX_LOSS_NORMALIZER = 'samples': .*: sample$"),
+    ({"WEIGHT_DECAY_MODE": "L2"}, r"WEIGHT_DECAY_MODE = 'L2': must be one of mean, l2; .*: l2$"),
+    ({"DETECTION_MULTI_LABEL": 2}, r"DETECTION_MULTI_LABEL = 2: must be True or False"),
+    ({"MASK_PASTE_FRAME": 1.5}, r"MASK_PASTE_FRAME = 1.5: must be True or False"),
+    ({"IMAGE_STD": 0}, r"IMAGE_STD = 0: must be one number.*above 0"),
+    ({"IMAGE_STD": [1, 2]}, r"IMAGE_STD = \[1, 2\]: must be one number, three, or one per chan"),
+    ({"IMAGE_MEAN": [1, 2]}, r"IMAGE_MEAN = \[1, 2\]: must be one number, three"),
+    ({"LR_SCHEDULE": "step"}, r"LR_SCHEDULE = 'step': must be one of .*: steps$"),
+    ({"LR_STEPS": (0.9, 0.5)}, r"LR_STEPS = \(0.9, 0.5\): must be rising numbers between 0 and"),
+    ({"LR_STEPS": (0.5, 0.5)}, r"LR_STEPS = .*rising"), ({"LR_STEPS": [1]}, r"LR_STEPS = .*rising"),
+    ({"LR_STEPS": []}, r"LR_STEPS = \[\]: must be rising numbers"),
+    ({"IMAGE_RESIZE_MODE": "shortest"}, r"IMAGE_RESIZE_MODE = 'shortest': .*: shortest_edge$"),
+    ({"IMAGE_RESIZE_MODE": "shortest_edge", "IMAGE_MIN_DIM": 1100},
+     r"IMAGE_MIN_DIM = 1100: must be at least 1 and at most IMAGE_MAX_DIM = 1024 .*: 1024$"),
+    ({"IMAGE_RESIZE_MODE": "shortest_edge_floor", "IMAGE_MIN_DIM": 0}, r"IMAGE_MIN_DIM = 0: "),
 ])
 def test_bad_value_names_knob_value_and_cure(values, message):
     with pytest.raises(ValueError, match=message):
@@ -320,6 +420,20 @@ def test_all_problems_are_told_at_once():
     {"BACKBONE_SHAPES": np.full((5, 2), 3)}, {"BACKBONE_SHAPES": [(8, np.int64(9))] * 5},
     {"IMAGE_META_SIZE": 16, "NUM_CLASSES": 4}, {"BACKBONE_WIDTH": 16},
     {"MAX_OBJECTS_PER_IMAGE": np.int64(3)}, {"DETECTION_NMS_ACROSS_CLASSES": 0.8},
+    # the other school
+    {"RESNET_STYLE": "caffe", "BATCH_NORM_EPSILON": 0, "HEADS_BATCH_NORM": False},
+    {"FEATURES": "c4", "BACKBONE_STRIDES": (16,), "RPN_ANCHOR_SCALES": (128, 256, 512)},
+    {"FREEZE_AT": 5, "FREEZE_BN": np.True_}, {"BOX_NORMALIZATION": "edges"},
+    {"RPN_ANCHOR_ROUNDING": True, "RPN_LOW_QUALITY_MATCHES": False, "RPN_NMS_PER_LEVEL": True},
+    {"PRE_NMS_LIMIT_TRAINING": 2000, "RPN_MIN_SIZE": 1e-3, "DETECTION_MIN_SIZE": np.float32(0.01)},
+    {"BBOX_XFORM_CLIP": 4.1, "ROI_ALIGN": "roi_align", "ROI_ALIGN_SAMPLING_RATIO": 0},
+    {"ROI_ALIGN_ALIGNED": True, "PROPOSAL_APPEND_GT": True, "ROI_BALANCED_SAMPLER": True},
+    {"RPN_SMOOTH_L1_BETA": 0, "ROI_SMOOTH_L1_BETA": 1 / 9, "BBOX_LOSS_NORMALIZER": "sample"},
+    {"WEIGHT_DECAY_MODE": "l2", "DETECTION_MULTI_LABEL": True, "MASK_PASTE_FRAME": True},
+    {"IMAGE_STD": np.array([58.4, 57.1, 57.4]), "IMAGE_MEAN": [1, 2, 3]}, {"IMAGE_STD": 255},
+    {"IMAGE_STD": [2.0], "IMAGE_CHANNEL_COUNT": 1}, {"LR_SCHEDULE": "steps", "LR_STEPS": [0.5]},
+    {"IMAGE_RESIZE_MODE": "shortest_edge", "IMAGE_MIN_DIM": 800, "IMAGE_MAX_DIM": 1333},
+    {"IMAGE_RESIZE_MODE": "shortest_edge_floor", "IMAGE_MIN_DIM": 99, "IMAGE_MAX_DIM": 99},
 ])
 def test_usable_values_pass(values):
     changed(**values).validate()

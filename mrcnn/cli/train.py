@@ -55,8 +55,9 @@ WITH_RESUME = {"data", "resume", "output", "name", "epochs", "config", "assignme
 @click.option("--resume", is_flag=False, flag_value="", metavar="[RUN]",
               help="Go on with a run: the newest of this name, or the one of this folder. Write "
                    "DATA before it.")
-@click.option("--augment", type=click.Choice(["standard", "none"]), default="standard",
-              show_default=True, help="Mirror, scale and colour the images at random.")
+@click.option("--augment", type=click.Choice(["standard", "mirror", "none"]),
+              help="Mirror, scale and colour the images at random, or mirror alone. Otherwise "
+                   "standard; mirror with a --preset that asks for no more (paper, torchvision).")
 @click.option("--faulty", type=click.Choice(["refuse", "skip", "use"]),
               help="What happens to data with faults: refuse them, skip the faulty images, or use "
                    "them unchecked (FAULTY_IMAGES). Otherwise refuse.")

@@ -52,9 +52,9 @@ def evaluate(model, dataset, iou_types=("bbox", "segm"), limit=None, image_ids=N
              iou=0.5):
     """Detects in the images of a data set and measures what was found.
 
-    A Pascal VOC set with label images gets VOC's own AP at mask IoU 0.5 and 0.7 besides, see
-    `mrcnn.evaluation.voc`. Small, medium and large go by the area and boxes by the bbox that a COCO file states, as
-    pycocotools has it; in all other sets by the pixels of the masks.
+    Small, medium and large go by the area and boxes by the bbox that a COCO file states, as
+    pycocotools has it; in all other sets by the pixels of the masks. A Pascal VOC set with label
+    images gets VOC's own AP at mask IoU 0.5 and 0.7 besides, see `mrcnn.evaluation.voc`.
 
     Args:
         model: MaskRCNN in inference mode.

@@ -153,7 +153,8 @@ def _stacked(batch):
     return list(places), *(np.stack(part) for part in parts)
 
 
-def results_of(outputs, originals, windows, molded_shape, form, class_names, edges=False):
+def results_of(outputs, originals, windows, molded_shape, form, class_names, edges=False,
+               frame=False):
     """One Result an image.
 
     Args:
@@ -163,7 +164,7 @@ def results_of(outputs, originals, windows, molded_shape, form, class_names, edg
         molded_shape: (H, W, C).
         form: of the masks, one of MASK_FORMS.
         class_names: list or None.
-        edges: what 0 and 1 mean in the boxes, see `geometry.boxes`.
+        edges, frame: as of `unmold_lazily`.
 
     Returns:
         List of Result.
@@ -171,7 +172,7 @@ def results_of(outputs, originals, windows, molded_shape, form, class_names, edg
     results = []
     for row, (original, window) in enumerate(zip(originals, windows, strict=True)):
         rois, class_ids, scores, masks = molding.unmold_lazily(
-            outputs[0][row], outputs[3][row], original.shape, molded_shape, window, edges
+            outputs[0][row], outputs[3][row], original.shape, molded_shape, window, edges, frame
         )
         masks = MASK_FORMS[form](masks)
         objects = {"rois": rois, "class_ids": class_ids, "scores": scores, "masks": masks}

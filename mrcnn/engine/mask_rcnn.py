@@ -409,7 +409,7 @@ class MaskRCNN:
         inference.warn_of_limit(outputs[0], self.config.DETECTION_MAX_INSTANCES)
         return inference.results_of(
             outputs, originals, windows, molded.shape[1:], form, self.class_names,
-            self.config.box_edges,
+            self.config.box_edges, self.config.MASK_PASTE_FRAME,
         )
 
     def forward(self, molded_images, image_metas, anchors, min_confidence=None, classes=None):
@@ -453,7 +453,7 @@ class MaskRCNN:
         """
         return molding.unmold_detections(
             detections, mrcnn_mask, original_image_shape, image_shape, window,
-            edges=self.config.box_edges,
+            edges=self.config.box_edges, frame=self.config.MASK_PASTE_FRAME,
         )
 
     def get_anchors(self, image_shape):

@@ -166,7 +166,7 @@ def _check_detections(detections: np.ndarray, mrcnn_mask: np.ndarray) -> None:
 
 
 def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window,
-                      edges=False):
+                      edges=False, frame=False):
     """Turns what the network answers for one image into the caller's pixels.
 
     Args:
@@ -181,12 +181,12 @@ def unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape,
         ValueError: shapes do not fit.
     """
     *objects, masks = unmold_lazily(
-        detections, mrcnn_mask, original_image_shape, image_shape, window, edges)
+        detections, mrcnn_mask, original_image_shape, image_shape, window, edges, frame)
     return (*objects, np.asarray(masks))
 
 
 def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, window,
-                  edges=False):
+                  edges=False, frame=False):
     """`unmold_detections`, with masks that become pixels where they are looked at.
 
     Args:
@@ -197,6 +197,8 @@ def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, win
         image_shape: (H, W, ...) of the molded image.
         window: (y1, x1, y2, x2) pixels of the molded image that hold the image.
         edges: what 0 and 1 mean in the detections' boxes, see `geometry.boxes`.
+        frame: paste masks with a frame of one empty cell, and follow the boxes to a fraction of
+            a pixel (Config.MASK_PASTE_FRAME).
 
     Returns:
         (boxes int32 [N, 4] pixels, class_ids int32 [N], scores float32 [N], LazyMasks). Boxes
@@ -216,4 +218,5 @@ def unmold_lazily(detections, mrcnn_mask, original_image_shape, image_shape, win
     boxes, class_ids = boxes[real], detections[real, 4].astype(np.int32)
     soft = mrcnn_mask[real, :, :, class_ids]  # a copy: the masks of the other classes can go
     scores = detections[real, 5].astype(np.float32)
-    return boxes, class_ids, scores, LazyMasks(boxes, soft, original_image_shape)
+    masks = LazyMasks(boxes_px[real] if frame else boxes, soft, original_image_shape, frame)
+    return boxes, class_ids, scores, masks

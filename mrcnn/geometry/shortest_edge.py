@@ -12,7 +12,7 @@ import numpy as np
 
 MODES = ("shortest_edge", "shortest_edge_floor")
 MULTIPLE = 32  # pixels; what both sides of a molded image divide by
-_CHANNELS_AT_ONCE = 256  # OpenCV takes less than 512
+_CHANNELS_AT_ONCE = 64  # OpenCV 5 takes 128, others 512
 
 
 def scaled_sides(height, width, short, long=None, floor=False):

@@ -2,22 +2,23 @@
 
     python samples/voc/voc.py train --dataset=DIR --weights=coco --download=True
     python samples/voc/voc.py train --dataset=DIR --weights=last --subset=trainval
+    python samples/voc/voc.py train --dataset=DIR --weights=imagenet --preset=paper
     python samples/voc/voc.py evaluate --dataset=DIR --weights=last --subset=val --year=2012
     python samples/voc/voc.py detect --weights=last --image=street.jpg
     python samples/voc/voc.py splash --weights=last --image=street.jpg
 
 DIR is the folder `VOC<year>`, the `VOCdevkit` above it, or the folder above that; --download
-fetches what is missing. --small is for two cores.
+fetches what is missing. --small is for two cores; --preset=paper and --preset=torchvision change
+the school (docs/two-schools.md). Give all commands the same --small and --preset as train.
+
+evaluate prints COCO's numbers, and VOC's: the mean AP of masks at IoU 0.5 and 0.7.
 
 Hardware and results: see samples/README.md.
 """
 
 import os
 
-import numpy as np
-
-from mrcnn import augmenters, commands, load_dataset, utils
-from mrcnn.config import Config
+from mrcnn import augmenters, commands, load_dataset, presets
 
 CLASSES = ["aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
            "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
@@ -33,15 +34,10 @@ ARCHIVES = {  # year: (file, MD5 where several copies agree on one)
 }
 
 
-class VocConfig(Config):
-    """Fine-tuning a released model on 20 classes; what is not named here is the default."""
+class VocConfig(presets.VocConfig):
+    """Fine-tuning a released model: the preset "voc", and which layers train when."""
 
     NAME = "voc"
-    IMAGES_PER_GPU = 2
-    NUM_CLASSES = 1 + len(CLASSES)
-    FAULTY_IMAGES = "skip"  # published as it is: a few bad entries should not stop it
-    STEPS_PER_EPOCH = 732  # the 1,464 images of train in 2012, once
-    VALIDATION_STEPS = 50
     STAGES = (("heads", 10, 1.0), ("4+", 25, 1.0), ("all", 35, 0.1))
 
 
@@ -85,48 +81,6 @@ def download_voc(dataset_dir, year, mirror=None):
             os.path.join(*outer, "VOCdevkit", f"VOC{year}"), None if mirror else md5)
 
 
-def average_precision(truths, results, class_count, threshold):
-    """AP of every class at one mask IoU, over all images: the area under the precision curve.
-
-    A detection is right if it is the best one of its class, by score, on an object that no
-    better one has taken. Crowds are no objects. Precision at a recall is the best one at that
-    recall or above.
-
-    Args:
-        truths, results: dicts an image as `commands.evaluate` hands them on.
-        class_count: with the background.
-        threshold: IoU.
-
-    Returns:
-        [class_count] float; NaN for the background and for classes without an object.
-    """
-    scores, right = ([[] for _ in range(class_count)] for _ in range(2))
-    objects = np.zeros(class_count, int)
-    for truth, result in zip(truths, results, strict=True):
-        kept = truth["class_ids"] > 0
-        objects += np.bincount(truth["class_ids"][kept], minlength=class_count)
-        _, matched, _ = utils.compute_matches(
-            truth["rois"][kept], truth["class_ids"][kept],
-            np.asarray(truth["masks"])[..., kept], result["rois"], result["class_ids"],
-            result["scores"], np.asarray(result["masks"]), iou_threshold=threshold)
-        order = np.argsort(result["scores"])[::-1]  # as compute_matches answers them
-        for i, class_id in enumerate(result["class_ids"][order]):
-            scores[class_id].append(result["scores"][order][i])
-            right[class_id].append(matched[i] >= 0)
-    return np.array([area_under(s, r, count) for s, r, count
-                     in zip(scores, right, objects, strict=True)])
-
-
-def area_under(scores, right, count):
-    """Area under precision over recall of one class; NaN where `count` objects are none."""
-    if not count:
-        return np.nan
-    hits = np.cumsum(np.array(right, float)[np.argsort(-np.array(scores), kind="stable")])
-    precision = hits / np.arange(1, len(hits) + 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(best * np.diff(hits, prepend=0.0)) / count)
-
-
 class Voc(commands.Sample):
     """Pascal VOC and its commands."""
 
@@ -149,25 +103,10 @@ class Voc(commands.Sample):
         return load_dataset(folder, format="voc", subset=subset, classes=CLASSES)
 
     def augmentation(self, args):
-        """Mirrored, scaled and recoloured."""
-        return augmenters.standard()
-
-    def evaluate(self, args):
-        """The COCO numbers, and VOC's mean AP at mask IoU 0.5 and 0.7."""
-        dataset = self.dataset_of(args, self.subset_of(args))
-        return commands.evaluate(self.open_model(args), dataset, args.limit, more=voc_numbers)
-
-
-def voc_numbers(truths, results):
-    """Prints and returns the mean AP over the classes that occur, at mask IoU 0.5 and 0.7."""
-    numbers = {}
-    for threshold in (0.5, 0.7):
-        by_class = average_precision(truths, results, 1 + len(CLASSES), threshold)
-        there = by_class[~np.isnan(by_class)]
-        numbers[f"voc_ap{int(100 * threshold)}"] = float(there.mean()) if len(there) else -1.0
-        print(f"mean AP at mask IoU {threshold}: {there.mean() if len(there) else -1:.3f} "
-              f"({len(there)} classes)")
-    return numbers
+        """Mirrored, scaled and recoloured; a school mirrors only."""
+        if args.preset in (None, "matterport", "voc"):
+            return augmenters.standard()
+        return augmenters.FlipLeftRight()
 
 
 if __name__ == "__main__":

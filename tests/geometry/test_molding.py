@@ -38,6 +38,47 @@ def test_mean_must_fit_the_channels():
         molding.mold_image(np.zeros((2, 2, 4), np.uint8), MEAN)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("std", [[58.395, 57.12, 57.375], [2.0], 57.0])
+def test_mean_and_deviation(dtype, std):
+    image = (np.random.default_rng(0).random((5, 7, 3)) * 255).astype(dtype)
+    molded = molding.mold_image(image, MEAN, image_std=std)
+    expected = np.zeros(image.shape)
+    for place in np.ndindex(image.shape):
+        deviation = np.broadcast_to(std, 3)[place[2]]
+        expected[place] = (float(image[place]) - MEAN[place[2]]) / deviation
+    assert molded.dtype == np.float32
+    np.testing.assert_allclose(molded, expected, rtol=GEOMETRY, atol=GEOMETRY)
+    back = molding.unmold_image(molded, MEAN, std)
+    np.testing.assert_array_equal(back, np.rint(image).astype(np.uint8))
+
+
+def test_deviation_must_fit_the_channels():
+    with pytest.raises(ValueError, match=r"image_std: expected 3 values .* received 2"):
+        molding.mold_image(np.zeros((2, 2, 3), np.uint8), MEAN, image_std=[1.0, 2.0])
+
+
+def test_a_deviation_of_one_changes_no_bit():
+    image = (np.random.default_rng(0).random((9, 9, 3)) * 255).astype(np.float32)
+    for one in (image, image.astype(np.uint8)):
+        np.testing.assert_array_equal(molding.mold_image(one, MEAN, image_std=np.ones(3)),
+                                      molding.mold_image(one, MEAN))
+
+
+@pytest.mark.parametrize("window", [(0, 0, 4, 6), (1, 2, 5, 3), (0, 0, 6, 8), (3, 3, 3, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_outside_the_window_is_zero(window, dtype):
+    image = np.zeros((6, 8, 3), dtype)
+    y1, x1, y2, x2 = window
+    image[y1:y2, x1:x2] = 9
+    out = np.full(image.shape, 7, np.float32)
+    molded = molding.mold_image(image, MEAN, out, [2.0, 4.0, 8.0], window)
+    assert molded is out
+    expected = np.zeros(image.shape)
+    expected[y1:y2, x1:x2] = (9 - MEAN) / [2, 4, 8]
+    np.testing.assert_allclose(out, expected, rtol=GEOMETRY)
+
+
 def test_meta_there_and_back():
     rows = [(7, (100, 140, 3), (128, 128, 3), (14, 0, 114, 128), 0.9, [1, 1, 0, 1]),
             (8, (10, 14, 1), (64, 64, 1), (0, 5, 64, 60), 2.5, [1, 0, 0, 0])]

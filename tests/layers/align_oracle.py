@@ -28,7 +28,7 @@ def align(image, box, shape, ratio, aligned):
     else:
         height, width = max(height, 1.0), max(width, 1.0)
     height, width = height / shape[0], width / shape[1]  # of a bin
-    down, across = ratio or int(np.ceil(height)), ratio or int(np.ceil(width))
+    down, across = (ratio or max(int(np.ceil(side)), 0) for side in (height, width))
     bins = np.zeros((*shape, channels))
     for i, j in np.ndindex(*shape):
         for k, m in np.ndindex(down, across):

@@ -11,7 +11,12 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
 
+from mrcnn.data.formats.voc import VOC_CLASSES
+
 ROOT = Path(__file__).resolve().parents[2]
+# The colours of VOC's label images: the bits of a number, spread over red, green and blue.
+VOC_PALETTE = [sum(((n >> (3 * bit + band)) & 1) << (7 - bit) for bit in range(8))
+               for n in range(256) for band in range(3)]
 TINY = {  # knobs for a network that is built and run in a second
     "BACKBONE": "resnet18", "BACKBONE_WIDTH": 16, "TOP_DOWN_PYRAMID_SIZE": 16,
     "RPN_CONV_CHANNELS": 16, "MASK_CONV_CHANNELS": 16, "FPN_CLASSIF_FC_LAYERS_SIZE": 32,
@@ -170,8 +175,13 @@ def voc_folder(folder, names=("dog", "person", "car"), year="2012", train=3, val
         objects[void & (objects == 0)] = 255
         (root / "Annotations" / f"{stem}.xml").write_text(
             f"<annotation>{''.join(xml)}</annotation>")
-        for part in ("SegmentationObject", "SegmentationClass"):
-            Image.fromarray(objects).save(root / part / f"{stem}.png")
+        classes = objects.copy()
+        for k in range(masks.shape[2]):
+            classes[objects == k + 1] = 1 + VOC_CLASSES.index(names[k % len(names)])
+        for part, labels in (("SegmentationObject", objects), ("SegmentationClass", classes)):
+            picture = Image.fromarray(labels).convert("P")
+            picture.putpalette(VOC_PALETTE)
+            picture.save(root / part / f"{stem}.png")
     return Path(folder)
 
 

@@ -8,6 +8,7 @@ from mrcnn import commands
 from mrcnn.commands.samples.scoring import truth_of
 from mrcnn.data.shapes import ShapesDataset
 from mrcnn.evaluation.coco import coco_evaluate
+from mrcnn.evaluation.evaluator import Evaluator
 
 balloon, coco, voc = (made.script(name) for name in ("balloon", "coco", "voc"))
 
@@ -91,18 +92,14 @@ def test_evaluate_is_coco_evaluate_of_plain_arrays(pair):
 
 def test_voc_average_precision_is_cocos_but_for_its_101_points(pair):
     truths, results = pair
-    ap = voc.average_precision(truths, results, 4, 0.5)
-    assert np.isnan(ap[0])
-    numbers = coco_evaluate(truths, results, ["BG", "a", "b", "c"])
-    assert np.nanmean(ap) == pytest.approx(numbers["AP50"], abs=0.02)
-    assert np.nanmean(voc.average_precision(truths, results, 4, 0.7)) < np.nanmean(ap)
-
-
-def test_area_under_a_known_curve():
-    # right, wrong, right, with four objects: precision 1, 1/2, 2/3 at recall 1/4, 1/4, 1/2
-    area = voc.area_under([0.9, 0.8, 0.7], [True, False, True], 4)
-    assert area == pytest.approx(0.25 * 1 + 0.25 * 2 / 3)
-    assert voc.area_under([], [], 3) == 0.0 and np.isnan(voc.area_under([], [], 0))
+    names = ["BG", "a", "b", "c"]
+    evaluator = Evaluator(names)
+    for truth, result in zip(truths, results, strict=True):
+        evaluator.add({**truth, "void": np.zeros(truth["masks"].shape[:2], bool)}, result)
+    evaluation = evaluator.finish()
+    numbers = coco_evaluate(truths, results, names)
+    assert evaluation.voc_ap(0.5)["mAP"] == pytest.approx(numbers["AP50"], abs=0.02)
+    assert evaluation.voc_ap(0.7)["mAP"] < evaluation.voc_ap(0.5)["mAP"]
 
 
 def test_voc_numbers_of_the_truth(tmp_path, capsys):
@@ -110,9 +107,9 @@ def test_voc_numbers_of_the_truth(tmp_path, capsys):
     sample = voc.Voc()
     args = type("Args", (), {"dataset": tmp_path, "year": "2012", "download": None})
     dataset = sample.load(args, "val")
-    numbers = commands.evaluate(made.Knowing(dataset), dataset, more=voc.voc_numbers)
+    numbers = commands.evaluate(made.Knowing(dataset), dataset)
     assert numbers["voc_ap50"] == numbers["voc_ap70"] == numbers["segm"]["AP"] == 1.0
-    assert "mean AP at mask IoU 0.7: 1.000 (3 classes)" in capsys.readouterr().out
+    assert "VOC: mean AP at mask IoU 0.7: 1.000 (3 classes)" in capsys.readouterr().out
     assert dataset.class_names[1:] == voc.CLASSES
 
 

@@ -56,48 +56,47 @@ def nms(boxes, scores, iou_threshold):
     return torch.as_tensor(np.array(kept, np.int64))
 
 
-def scale_output(model, layer, run, spread):
-    """Scale a layer's weights so that its outputs spread as wanted on what `run()` computes."""
-    seen = []
-    hook = layer.register_forward_hook(lambda _, __, output: seen.append(output.flatten()))
-    run()
-    hook.remove()
+def spread_out(layer, inputs, spread):
+    """Scale a layer's weights so that its outputs spread as wanted; returns them."""
     with torch.no_grad():
-        layer.weight *= spread / torch.cat(seen).std()
-        layer.bias.uniform_(-0.3 * spread, 0.3 * spread)
+        outputs = torch.cat([layer(x).flatten() for x in inputs])
+        layer.weight *= spread / outputs.std()
+        layer.bias.uniform_(-0.2 * spread, 0.2 * spread)
+        return [layer(x).relu() for x in inputs]
 
 
 def lively(model, image, seed=0):
     """Random weights whose answers vary: batch-norm from this image, scores of every height.
 
     Args:
-        model: torchvision's MaskRCNN.
+        model: torchvision's MaskRCNN, in its newer layout.
         image: [3, H, W] in 0..1.
+
+    Returns:
+        The model, in inference mode.
     """
-    generator = torch.Generator().manual_seed(seed)
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    torch.manual_seed(seed)
     with torch.no_grad():
+        norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
         for norm in norms:
             norm.momentum = 1.0
-            norm.weight.uniform_(0.5, 1.2, generator=generator)
-            norm.bias.normal_(0, 0.2, generator=generator)
-        model.eval()
-        for norm in norms:
-            norm.train()
-
-        def run():
-            model([image])
-
-        run()
-        model.eval()
-        heads = model.roi_heads
-        for layer, spread in (
-                (model.rpn.head.conv[0][0], 1.0), (model.rpn.head.cls_logits, 2.0),
-                (model.rpn.head.bbox_pred, 0.3), (heads.box_head.fc6, 1.0),
-                (heads.box_head.fc7, 1.0), (heads.box_predictor.cls_score, 2.0),
-                (heads.box_predictor.bbox_pred, 1.0),
-                *((block[0], 1.0) for block in heads.mask_head),
-                (heads.mask_predictor.conv5_mask, 1.0),
-                (heads.mask_predictor.mask_fcn_logits, 2.0)):
-            scale_output(model, layer, run, spread)
+            norm.weight.uniform_(0.5, 1.2)
+            norm.bias.normal_(0, 0.2)
+        pixels = model.transform([image])[0].tensors
+        model.train().backbone(pixels)
+        maps = list(model.eval().backbone(pixels).values())
+    rpn, heads = model.rpn.head, model.roi_heads
+    shared = spread_out(rpn.conv[0][0], maps, 1.0)
+    spread_out(rpn.cls_logits, shared, 2.0)
+    spread_out(rpn.bbox_pred, shared, 0.3)
+    patches = [maps[0].unfold(2, 7, 7).unfold(3, 7, 7).permute(0, 2, 3, 1, 4, 5)
+               .reshape(-1, 256, 7, 7)[:60]]
+    x = spread_out(heads.box_head.fc6, [patches[0].flatten(1)], 1.0)
+    x = spread_out(heads.box_head.fc7, x, 1.0)
+    spread_out(heads.box_predictor.cls_score, x, 2.0)
+    spread_out(heads.box_predictor.bbox_pred, x, 1.0)
+    for block in heads.mask_head:
+        patches = spread_out(block[0], patches, 1.0)
+    patches = spread_out(heads.mask_predictor.conv5_mask, patches, 1.0)
+    spread_out(heads.mask_predictor.mask_fcn_logits, patches, 2.0)
     return model

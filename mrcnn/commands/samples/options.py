@@ -8,6 +8,7 @@ from mrcnn.commands.samples.pictures import images_of
 from mrcnn.data.image_files import read_image_size
 from mrcnn.engine.run_folders import find_last_checkpoint
 from mrcnn.media.video_reader import VideoReader
+from mrcnn.presets import parts
 
 STARTS = ("coco", "imagenet", "none")  # weights that are not trained for the sample
 
@@ -58,6 +59,8 @@ def parser_of(sample):
         help=f"number of images to evaluate or to detect in{default}")
     add("--epochs", type=positive, metavar="N", help="train up to this epoch")
     add("--steps", type=positive, metavar="N", help="steps an epoch")
+    add("--preset", type=preset_name, metavar="NAME",
+        help="settings of a school: matterport, paper or torchvision")
     if sample.small_config:
         add("--small", action="store_true", help="small images and a light network")
     if sample.years:
@@ -75,6 +78,15 @@ def positive(text):
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 1, received {text}")
     return number
+
+
+def preset_name(text):
+    """A preset's name."""
+    try:
+        parts(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def address(text):
@@ -109,6 +121,7 @@ def check(sample, args):
         raise ValueError(f"{args.command} takes no --image and no --video")
     if args.command == "splash" and not (args.image or args.video):
         raise ValueError("splash needs --image or --video")
+    sample.config_class(args)
     if sample.subsets:
         _check_dataset(sample, args, is_needed=not (args.image or args.video))
     if args.image:

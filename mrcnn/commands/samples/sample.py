@@ -5,8 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+from mrcnn.commands import schools
 from mrcnn.commands.samples import options, pictures, scoring
+from mrcnn.config import Config
 from mrcnn.data.dataset import DataError
+from mrcnn.presets import with_preset
 
 # What belongs to the classes of COCO and cannot serve for others.
 HEAD_LAYERS = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask"]
@@ -166,17 +169,35 @@ class Sample:
         except ValueError as error:
             raise DataError(f"{subset}: {error}") from error
 
+    def config_class(self, args):
+        """The Config class of a command, on the preset of `--preset`."""
+        chosen = self.small_config if args.small else self.config
+        return with_preset(chosen, args.preset) if args.preset else chosen
+
     def make_config(self, args):
         """The Config of a command."""
-        config = (self.small_config if args.small else self.config)()
+        config = self.config_class(args)()
         if args.steps:
             config.STEPS_PER_EPOCH = args.steps
+        if schools.school_of(config.PRESET):
+            self._join_school(config, args)
         if args.command != "train":
             config.GPU_COUNT = config.IMAGES_PER_GPU = 1
             more = self.evaluation if args.command == "evaluate" else {}
             for knob, value in {**self.inference, **more}.items():
                 setattr(config, knob, value)
         return config
+
+    def _join_school(self, config, args):
+        """A school trains all layers at once, as long as the sample does."""
+        config.STAGES = (("all", args.epochs or config.STAGES[-1][1], 1.0),)
+        own = [cls for cls in (self.small_config if args.small else self.config).__mro__
+               if cls.__module__ not in (Config.__module__, with_preset.__module__)]
+        run = schools.run_knobs(config, config.STEPS_PER_EPOCH * config.STAGES[0][1])
+        more = schools.NOTHING_FROZEN if args.weights == "none" else {}
+        for knob, value in {**run, **more}.items():
+            if not any(knob in vars(cls) for cls in own):
+                setattr(config, knob, value)
 
     def open_model(self, args):
         """A MaskRCNN for a command, with its weights; TensorFlow is loaded here."""

@@ -6,10 +6,11 @@ Everything here can be set otherwise, by --config, --set or an option of its own
 import math
 
 from mrcnn.commands.samples.sample import SmallNetwork
+from mrcnn.commands.schools import NOTHING_FROZEN, run_knobs, school_of
 from mrcnn.commands.training import data_defaults
 from mrcnn.commands.training.starting_weights import COCO, IMAGENET, NONE
 from mrcnn.config import KNOBS, Config
-from mrcnn.presets import epochs_of, parts
+from mrcnn.presets import epochs_of
 
 SMALL = {name: value for name, value in vars(SmallNetwork).items()
          if name in KNOBS and name not in ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM",
@@ -25,9 +26,6 @@ AIMS = {("small", False): (2000, 20), ("small", True): (2000, 20),
 EPOCHS = (10, 100)  # at least, at most
 HEADS_SHARE, FINE_RATE = 0.4, 0.1  # of the epochs; of the learning rate after them
 CHECKPOINTS_KEPT = 3
-# With random weights nothing may be kept as it is: it would never learn.
-NOTHING_FROZEN = {"FREEZE_AT": 0, "FREEZE_BN": False, "TRAIN_BN": None}
-WARMUP_SHARE = 0.1  # of a run, at most: a preset's warm-up is for runs of many thousand steps
 
 
 def is_small(asked, weights, said, gpu):
@@ -56,12 +54,6 @@ def weights_name(weights, small, preset=Config.PRESET):
     starts from ImageNet.
     """
     return weights or (NONE if small else COCO if school_of(preset) is None else IMAGENET)
-
-
-def school_of(preset):
-    """"paper" or "torchvision" of a preset's name; None for Matterport's."""
-    school = parts(preset)[1]
-    return None if school == Config.PRESET else school
 
 
 def network_knobs(data, start, small, said, gpu):
@@ -118,36 +110,36 @@ def knobs_over_preset(data, start, small, settings):
     elif small:
         sides = ("IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "RPN_ANCHOR_SCALES")
         side = data_defaults.image_side(data.train, SIDE_SMALL)
-        knobs.update(SMALL, LEARNING_RATE=Config.LEARNING_RATE,
-                     **dict(zip(sides, (side, side, _scales(side // 16)), strict=True)))
+        knobs.update(SMALL, **dict(zip(sides, (side, side, _scales(side // 16)), strict=True)))
     if start.kind == NONE:
-        knobs.update(NOTHING_FROZEN)
+        knobs.update(NOTHING_FROZEN, TRAIN_BN=None)
     if not small and school_of(settings.preset):  # what belongs to its rate and its sizes
         for knob in ("OPTIMIZER", "RPN_ANCHOR_SCALES"):
             knobs.setdefault(knob, getattr(Config, knob))
     return knobs
 
 
-def school_knobs(data, config, settings):
+def school_knobs(data, config, settings, small, epochs):
     """Length and rate of a run under a school: every image once an epoch, as its recipe has it.
 
     Args:
         data: TrainingData.
         config: Config as far as it is known.
         settings: Settings.
+        small: the light network.
+        epochs: of the whole run; None for those of the recipe.
 
     Returns:
-        dict knob -> value, stronger than the preset; {} without a school, or with an optimizer
-        that is not the school's.
+        dict knob -> value, stronger than the preset; {} without a school.
     """
-    preset = settings.preset or Config.PRESET
-    if school_of(preset) is None or config.OPTIMIZER != Config.OPTIMIZER:
+    if school_of(config.PRESET) is None:
         return {}
+    if small:
+        return run_knobs(config, 0)
     steps = max(1, len(data.train.image_ids) // config.BATCH_SIZE)
-    rate = settings.cls.LEARNING_RATE * config.BATCH_SIZE / settings.cls.IMAGES_PER_GPU
-    most = int(WARMUP_SHARE * steps * epochs_of(preset))
-    return {"STEPS_PER_EPOCH": steps, "LEARNING_RATE": rate,
-            "WARMUP_STEPS": min(config.WARMUP_STEPS, most)}
+    steps = settings.values.get("STEPS_PER_EPOCH", steps)
+    run = steps * (epochs or epochs_of(config.PRESET))
+    return {"STEPS_PER_EPOCH": steps, **run_knobs(config, run)}
 
 
 def _scales(first):

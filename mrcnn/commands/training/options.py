@@ -36,7 +36,7 @@ class TrainOptions:
     output: str = "logs"
     name: str | None = None
     small: bool | None = None
-    augment: str = "standard"
+    augment: str | None = None
     faulty: str | None = None
     format: str = "auto"
     images: str | None = None

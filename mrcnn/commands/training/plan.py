@@ -12,6 +12,7 @@ from mrcnn._text import counted
 from mrcnn.commands.machine import has_gpu
 from mrcnn.commands.opening import Description, check_classes, checkpoint_of, describe
 from mrcnn.commands.samples.sample import stages_up_to
+from mrcnn.commands.schools import school_of
 from mrcnn.commands.settings import read_settings
 from mrcnn.commands.training import data_defaults, defaults, sets
 from mrcnn.commands.training.options import TrainConfig, TrainOptions
@@ -96,7 +97,7 @@ def make_plan(options):
     knobs.update(fitted, SEED=secrets.randbelow(2**31), **length)
     if strong:
         strong.update({**(fitted if small else {}), **length},
-                      **defaults.school_knobs(data, config, settings))
+                      **defaults.school_knobs(data, config, settings, small, options.epochs))
     config = settings.config(knobs, strong)
     if config.STAGES is None:
         config.STAGES = defaults.stages(options.epochs, config, small, start,
@@ -183,10 +184,10 @@ def _follow_preset(settings, start):
     trained = start and start.description and start.description.config
     if not trained:
         return
-    theirs = defaults.school_of(trained.PRESET)
+    theirs = school_of(trained.PRESET)
     if settings.preset is None and theirs:
         settings.put_on(trained.PRESET, start.path)
-    if defaults.school_of(settings.cls.PRESET) != theirs:
+    if school_of(settings.cls.PRESET) != theirs:
         raise ValueError(f"preset {settings.cls.PRESET!r}: {start.path} was trained under "
                          f"{trained.PRESET!r}, and its weights mean something else; leave the "
                          "preset as it was, or start from other weights")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.reading import folder_of_images
+from mrcnn.commands.schools import school_of
 from mrcnn.commands.training import epoch_table, run_files
 from mrcnn.commands.training.plan import make_plan, resume_plan, run_to_resume
 from mrcnn.data.formats.annotated import AnnotatedDataset
@@ -116,11 +117,7 @@ def _write_run(model, plan, options):
 def _train_stages(model, plan):
     """Trains what is left of the stages, with the table on the screen."""
     config, options = plan.config, plan.options
-    augmentation = None
-    if options.augment == "standard":
-        from mrcnn.data import augmenters
-
-        augmentation = augmenters.standard()
+    augmentation = _augmentation(config, options)
     from mrcnn.commands.training.callbacks import TableOfEpochs
 
     measure = _measure(plan)
@@ -133,6 +130,16 @@ def _train_stages(model, plan):
             model.train(plan.data.train, plan.data.val, config.LEARNING_RATE * factor, last,
                         layers, augmentation=augmentation, verbose=0,
                         custom_callbacks=_callbacks(model, plan, table, measure, layers))
+
+
+def _augmentation(config, options):
+    """What --augment asks for; without it, a school's own way is to mirror alone."""
+    from mrcnn.data import augmenters
+
+    name = options.augment or ("mirror" if school_of(config.PRESET) else "standard")
+    if name == "none":
+        return None
+    return augmenters.standard() if name == "standard" else augmenters.FlipLeftRight()
 
 
 def _measure(plan):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mrcnn.data.dataset import DataError
-from mrcnn.data.formats.file_regions import leftover_values
+from mrcnn.data.formats.file_regions import VOID, leftover_values, read_labels
 from mrcnn.data.formats.shape_checks import EntryError, check_within, shown
 from mrcnn.data.ground_truth import check_mask
 
@@ -78,11 +78,19 @@ def check_annotated(dataset, image_id, size):
             continue
         box, area = measured(canvas)
         if box is None:
-            faults.append(("mask-empty", "no pixel of the image is its own", instance.place, file))
+            faults.append((*_why_empty(dataset, image_id), instance.place, file))
         else:
             rows.append((instance.class_id, instance.crowd, box, area))
     label_image = dataset.image_info[image_id].get("label_image")
     return Objects.of(rows), faults + (_leftovers(label_image) if label_image else [])
+
+
+def _why_empty(dataset, image_id):
+    """(kind, message) of an object without a pixel: Pascal VOC hides the difficult ones."""
+    label_image = dataset.image_info[image_id].get("label_image")
+    if label_image and (read_labels(label_image[0]) == VOID).any():
+        return "entry-ignored", "no pixel is its own; the label image hides it under void"
+    return "mask-empty", "no pixel of the image is its own"
 
 
 def _text(error):
