@@ -195,6 +195,8 @@ def _on_school(config_class, school):
 
 
 def _built(config_class, base, **values):
+    if issubclass(base, config_class):
+        return base
     made = type(config_class.__name__, (config_class, base), values)
     made.__module__, made.__doc__ = config_class.__module__, config_class.__doc__
     return made

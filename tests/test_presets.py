@@ -153,7 +153,8 @@ def test_nothing_is_built_twice():
     paper = with_preset(Fruit, "paper")
     assert with_preset(paper, "paper") is paper
     assert with_preset(Fruit, "matterport") is Fruit
-    assert with_preset(PaperConfig, "paper") is PaperConfig
+    assert with_preset(PaperConfig, "paper") is with_preset(Config, "paper") is PaperConfig
+    assert with_preset(Config, "voc+paper") is preset("voc+paper")
     both = with_preset(VocConfig, "paper")
     assert both is preset("voc+paper") is with_preset(both, "voc") is with_preset(both, "paper")
     assert with_preset(VocConfig, "matterport") is VocConfig is preset("voc+matterport")

@@ -1,4 +1,4 @@
-"""The classes of Matterport's COCO weights, in the order of their ids there."""
+"""The classes of COCO in the order of their ids: Matterport's, and torchvision's."""
 
 COCO_NAMES = (
     "BG", "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -12,3 +12,10 @@ COCO_NAMES = (
     "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book",
     "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 )
+
+# Numbers of COCO's categories that no class has. torchvision counts classes by these numbers, so
+# that its models have 91; Matterport's and detectron2's have 81, without gaps.
+UNUSED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+_rest = iter(COCO_NAMES[1:])
+COCO_NAMES_91 = (COCO_NAMES[0], *(f"unused {number}" if number in UNUSED else next(_rest)
+                                  for number in range(1, 91)))

@@ -63,12 +63,14 @@ def model_facts(path):
         layers = ", ".join(sorted({key[0] for key in found.shapes})[:6])
         raise ValueError(f"{found.path}: these are weights of something else than a Mask R-CNN "
                          f"(layers {layers})")
-    meta = read_checkpoint_meta(found.path)
+    meta = None if found.zoo else read_checkpoint_meta(found.path)
     optimizer = meta.optimizer if meta else None
     config = found.config
     return {
         "path": found.path, "megabytes": round(Path(found.path).stat().st_size / 1e6, 1),
-        "kind": "checkpoint of this library" if meta else "weights alone, no configuration",
+        "kind": "checkpoint of this library" if meta else
+                f"weights of {found.zoo}, with the settings of the preset that reads them"
+                if found.zoo else "weights alone, no configuration",
         "name": config.NAME if config else None,
         "epoch": found.epoch if meta else None, "stage": found.layers, "logs": found.logs,
         "classes": found.class_names, "num_classes": found.num_classes,

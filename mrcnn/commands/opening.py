@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn.commands.coco_names import COCO_NAMES
+from mrcnn.commands.coco_names import COCO_NAMES, COCO_NAMES_91
 from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.settings import read_settings
 from mrcnn.config import Config
@@ -14,6 +14,9 @@ from mrcnn.engine.downloads import download_trained_weights, models_folder
 from mrcnn.engine.legacy_h5 import weight_shapes
 from mrcnn.engine.run_folders import find_runs
 from mrcnn.engine.weights_advice import backbone_name, class_count
+from mrcnn.engine.zoo.fitting import PRESETS as ZOO_PRESETS
+from mrcnn.engine.zoo.reading import is_zoo_file, read_zoo
+from mrcnn.presets import with_preset
 
 COCO = "coco"  # stands for the published weights
 COCO_FILE = "mask_rcnn_coco.h5"
@@ -25,7 +28,8 @@ class Description:
 
     Attributes:
         path: the file.
-        config: the Config it was trained with; None for weights alone, such as Matterport's.
+        config: the Config it was trained with, or that of the preset for torchvision's and
+            detectron2's files; None for weights alone, such as Matterport's.
         class_names: by class id, the background first; None where the file has none.
         num_classes: the background included; None where no head tells.
         backbone: name of a ResNet; None for another one.
@@ -34,6 +38,7 @@ class Description:
         layers: the layers that the last stage trained, None if unknown.
         versions: package -> version that wrote it.
         shapes: (layer, leaf, weight) -> shape of every array.
+        zoo: "torchvision" or "detectron2" for a file of theirs.
     """
 
     path: str
@@ -46,6 +51,7 @@ class Description:
     layers: str | None = None
     versions: dict = field(default_factory=dict)
     shapes: dict = field(default_factory=dict)
+    zoo: str | None = None
 
     @property
     def is_coco(self):
@@ -110,6 +116,8 @@ def describe(path):
         ValueError: a file that holds no weights, or is damaged.
     """
     path = checkpoint_of(path)
+    if is_zoo_file(path):
+        return _of_a_zoo(path)
     meta, shapes = read_checkpoint_meta(path), weight_shapes(path)
     if not shapes:
         raise ValueError(f"{path}: the file holds no weights")
@@ -122,6 +130,23 @@ def describe(path):
         found.versions = meta.versions
     if found.is_coco and found.class_names is None:
         found.class_names = list(COCO_NAMES)
+    return found
+
+
+def _of_a_zoo(path):
+    """The Description of torchvision's or detectron2's file: it asks for the preset that fits."""
+    file = read_zoo(path)
+    shapes = {key: array.shape for key, array in file.arrays.items()}
+    found = Description(path, with_preset(Config, ZOO_PRESETS[file.zoo].PRESET)(), None,
+                        class_count(shapes), backbone_name(key[1] for key in shapes),
+                        zoo=file.zoo, shapes=shapes)
+    known = {len(names): names for names in (COCO_NAMES, COCO_NAMES_91)}
+    found.class_names = list(known.get(found.num_classes, ())) or None
+    guess = {"NUM_CLASSES": found.num_classes, "BACKBONE": found.backbone,
+             "BATCH_NORM_EPSILON": file.epsilon, "IMAGES_PER_GPU": 1}
+    for knob, value in guess.items():
+        if value is not None:
+            setattr(found.config, knob, value)
     return found
 
 

@@ -23,7 +23,7 @@ from mrcnn.layers.tensor_boxes import (
 )
 
 UNIT_WINDOW = np.array([0.0, 0.0, 1.0, 1.0], np.float32)
-ABSENT = -1.0  # the score of a row that stands for no box
+ABSENT = -1000.0  # the score of a row that stands for no box; log odds are above -100
 LEAST = 1e-37  # a probability that has a logarithm
 
 
@@ -139,7 +139,7 @@ class ProposalLayer(keras.layers.Layer):
             boxes, scores, self.proposal_count, self.nms_threshold
         )
         if self.min_size > 0:
-            valid = ops.logical_and(valid, take_rows(scores, rows) >= 0.0)
+            valid = ops.logical_and(valid, take_rows(scores, rows) > ABSENT)
         return rows, valid
 
     def _suppress_in_levels(self, boxes, scores, levels):
@@ -155,7 +155,7 @@ class ProposalLayer(keras.layers.Layer):
         valid = ops.reshape(valid, (-1, levels * limit))
         count = min(self.proposal_count, levels * limit)
         found, order = kernels.top_k(ops.where(valid, take_rows(scores, rows), ABSENT), count)
-        valid = pad_rows(found >= 0.0, self.proposal_count)
+        valid = pad_rows(found > ABSENT, self.proposal_count)
         return pad_rows(take_rows(rows, order), self.proposal_count), valid
 
     def compute_output_shape(self, input_shape):
@@ -180,7 +180,7 @@ class ProposalLayer(keras.layers.Layer):
 def best_of_levels(levels, limit):
     """The best anchors of each level by score.
 
-    They are ranked by log odds, which still tell apart what single precision rounds to a
+    The score is the log odds, which still tell apart what single precision rounds to a
     probability of 1.
 
     Args:
@@ -198,9 +198,9 @@ def best_of_levels(levels, limit):
     for level, size in zip(levels, sizes, strict=True):
         count = smaller(limit, size)
         logs = ops.log(ops.maximum(level, LEAST))
-        _, best = kernels.top_k(logs[..., 1] - logs[..., 0], count)
+        found, best = kernels.top_k(logs[..., 1] - logs[..., 0], count)
         behind = [(0, 0), (0, width - count)]
-        scores.append(ops.pad(take_rows(level[..., 1], best), behind, constant_values=ABSENT))
+        scores.append(ops.pad(found, behind, constant_values=ABSENT))
         rows.append(ops.pad(ops.cast(best, "int32") + first, behind))
         first = first + size
     return ops.concatenate(scores, axis=1), ops.concatenate(rows, axis=1)

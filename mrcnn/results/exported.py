@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mrcnn.geometry.boxes import denorm_boxes
+from mrcnn.geometry.boxes import pixel_boxes
 from mrcnn.geometry.lazy_masks import LazyMasks
 from mrcnn.geometry.resize import resize_image
+from mrcnn.geometry.shortest_edge import MODES as SHORTEST_EDGE
 from mrcnn.results.result import Result
 
 
@@ -59,6 +60,8 @@ def prepare(image, facts):
     if image.ndim != 3 or image.shape[2] != facts["channels"]:
         raise ValueError(f"image: expected shape [H, W, {facts['channels']}], "
                          f"received {image.shape}")
+    if facts["resize"]["mode"] in SHORTEST_EDGE:
+        image = image.astype(np.float32)
     options = {name: facts["resize"][name] for name in ("mode", "min_dim", "max_dim", "min_scale")}
     resized, window, _, _, _ = resize_image(image, **options)
     if list(resized.shape[:2]) != facts["input_shape"]:
@@ -72,7 +75,7 @@ def finish(outputs, image, facts):
     """The Result of an image, from what the exported network answered.
 
     Args:
-        outputs: dict: boxes [D, 4] float32, 0 the image's first pixel and 1 its last; class_ids
+        outputs: dict: boxes [D, 4] float32, normalised as "box_normalization" says; class_ids
             [D], 0 behind the last detection; scores [D]; masks [D, h, w] float32.
         image: [H0, W0, C], the caller's.
         facts: as of `read_facts`.
@@ -80,7 +83,10 @@ def finish(outputs, image, facts):
     Returns:
         Result, as `MaskRCNN.detect` answers it with lazy masks.
     """
-    boxes = denorm_boxes(np.asarray(outputs["boxes"]), image.shape)
+    edges = facts.get("box_normalization") == "edges"  # older descriptions do not say it
+    frame = facts.get("mask_paste_frame", False)
+    exact = pixel_boxes(np.asarray(outputs["boxes"]), image.shape, edges)
+    boxes = np.around(exact).astype(np.int32)
     class_ids = np.asarray(outputs["class_ids"], np.int32)
     has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     kept = np.flatnonzero((class_ids > 0) & has_area)
@@ -88,6 +94,7 @@ def finish(outputs, image, facts):
         "rois": boxes[kept],
         "class_ids": class_ids[kept],
         "scores": np.asarray(outputs["scores"], np.float32)[kept],
-        "masks": LazyMasks(boxes[kept], np.asarray(outputs["masks"])[kept], image.shape),
+        "masks": LazyMasks((exact if frame else boxes)[kept], np.asarray(outputs["masks"])[kept],
+                           image.shape, frame),
     }
     return Result(objects, image.shape, facts["class_names"], image)

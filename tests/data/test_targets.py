@@ -26,7 +26,7 @@ def iou(a, b):
     return height * width / (areas - height * width)
 
 
-def slow_match(anchors, class_ids, boxes):
+def slow_match(anchors, class_ids, boxes, best_too=True):
     """Every anchor's value before any thinning out, and its object."""
     objects = [box for box, i in zip(boxes, class_ids, strict=True) if i > 0]
     crowds = [box for box, i in zip(boxes, class_ids, strict=True) if i < 0]
@@ -40,7 +40,7 @@ def slow_match(anchors, class_ids, boxes):
             match[i] = -1
         if highest >= 0.7:
             match[i] = 1
-    for k in range(len(objects)):
+    for k in range(len(objects) if best_too else 0):
         if table[:, k].max() > 0:
             match[table[:, k] == table[:, k].max()] = 1
     return match, table
@@ -69,6 +69,49 @@ def test_rpn_targets_against_loops(seed):
     assert not bbox[len(positive):].any()
 
 
+# Anchors other than the pyramid's own.
+OTHER_ANCHORS = {
+    "rounded": {"RPN_ANCHOR_ROUNDING": True},
+    "c4": {"FEATURES": "c4", "BACKBONE_STRIDES": [16], "RPN_ANCHOR_SCALES": (8, 16, 32)},
+    "c4, rounded": {"FEATURES": "c4", "BACKBONE_STRIDES": [16], "RPN_ANCHOR_ROUNDING": True,
+                    "RPN_ANCHOR_SCALES": (8, 16, 32), "RPN_ANCHOR_STRIDE": 2},
+}
+
+
+@pytest.mark.parametrize("best_too", [True, False])
+@pytest.mark.parametrize("kind", ["pyramid", *OTHER_ANCHORS])
+def test_kinds_of_anchors_and_low_quality_matches_against_loops(kind, best_too):
+    config = config_with(RPN_TRAIN_ANCHORS_PER_IMAGE=4000, RPN_LOW_QUALITY_MATCHES=best_too,
+                         **OTHER_ANCHORS.get(kind, {}))
+    anchors = config_anchors(config, SHAPE)
+    whole = np.rint(anchors).astype(int)
+    good = whole[[len(anchors) // 2, len(anchors) // 3]]  # there is a close anchor for these
+    edge = np.array([[0, 0, 1, 1], [63, 63, 64, 64], [0, 0, 64, 64]])
+    boxes = np.concatenate([random_boxes(np.random.default_rng(2), 3), good, edge])
+    class_ids = np.array([1, 3, -2, 2, 1, 1, 1, 1])
+    match, bbox = build_rpn_targets(SHAPE, anchors, class_ids, boxes, config)
+    expected, table = slow_match(anchors, class_ids, boxes, best_too)
+    np.testing.assert_array_equal(match, expected)
+    positive = np.flatnonzero(match == 1)
+    back = apply_box_deltas(anchors[positive], bbox[: len(positive)] * config.RPN_BBOX_STD_DEV)
+    objects = boxes[class_ids > 0][table[positive].argmax(axis=1)]
+    np.testing.assert_allclose(back, objects, atol=1e-4)
+    assert len(positive)
+    assert (table[positive].max(axis=1) >= 0.7).all() != best_too
+
+
+def test_without_low_quality_matches_there_may_be_no_positive_anchor():
+    config = config_with(RPN_LOW_QUALITY_MATCHES=False)
+    match, bbox = build_rpn_targets(SHAPE, config_anchors(config, SHAPE), np.array([1]),
+                                    np.array([[3, 3, 6, 6]]), config)
+    assert ((match == 1).sum(), (match == -1).sum()) == (0, 32)
+    assert not bbox.any()
+    for class_ids, boxes in ((np.zeros(0, int), np.zeros((0, 4))), (np.array([-1]), [[0, 0, 9, 9]])):
+        match, _ = build_rpn_targets(
+            SHAPE, config_anchors(config, SHAPE), class_ids, boxes, config)
+        assert not (match == 1).any()
+
+
 def test_thinning_out():
     config = config_with(RPN_TRAIN_ANCHORS_PER_IMAGE=8)
     anchors = config_anchors(config, SHAPE)
@@ -86,7 +129,10 @@ def test_thinning_out():
 
 
 @pytest.mark.parametrize("knobs", [
-    {}, {"RPN_ANCHOR_STRIDE": 2}, {"RPN_ANCHOR_RATIOS": [0.2, 3]},
+    {}, {"RPN_ANCHOR_STRIDE": 2}, {"RPN_ANCHOR_RATIOS": [0.2, 3]}, {"RPN_ANCHOR_ROUNDING": True},
+    {"FEATURES": "c4", "BACKBONE_STRIDES": [16]},
+    {"FEATURES": "c4", "BACKBONE_STRIDES": [16], "RPN_ANCHOR_ROUNDING": True,
+     "RPN_ANCHOR_STRIDE": 2},
     {"COMPUTE_BACKBONE_SHAPE": lambda shape: [[9, 30], [8, 8], [4, 5], [2, 2], [1, 1]]},
 ])
 def test_anchors_found_on_the_grid_are_those_found_by_looking_at_all(knobs):
@@ -178,6 +224,24 @@ def test_full_size_has_261888_anchors_and_is_cached():
     assert config_anchors(Config(), (1024, 1024)) is anchors
     with pytest.raises(ValueError, match="read-only"):
         anchors[0] = 0
+
+
+def test_c4_has_nine_anchors_a_cell():
+    config = config_with(FEATURES="c4", BACKBONE_STRIDES=[16], RPN_ANCHOR_SCALES=(32, 64, 128))
+    anchors = config_anchors(config, (64, 100))
+    assert anchors.shape == (4 * 7 * 9, 4)
+    centres = (anchors[:9, :2] + anchors[:9, 2:]) / 2
+    np.testing.assert_allclose(centres, 0, atol=GEOMETRY)
+    sides = np.sqrt(np.prod(anchors[:9, 2:] - anchors[:9, :2], axis=1))
+    np.testing.assert_allclose(sides, [32, 64, 128] * 3, atol=GEOMETRY)
+
+
+def test_rounded_anchors_have_their_own_place_in_the_cache():
+    plain, rounded = config_with(), config_with(RPN_ANCHOR_ROUNDING=True)
+    exact, whole = config_anchors(plain, SHAPE), config_anchors(rounded, SHAPE)
+    assert (exact != np.rint(exact)).any()
+    np.testing.assert_array_equal(whole, np.rint(whole))
+    assert config_anchors(plain, SHAPE) is exact
 
 
 def test_feature_shapes_by_precedence():

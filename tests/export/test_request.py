@@ -47,6 +47,8 @@ def test_options_that_do_not_fit(tmp_path, path, options, said):
 
 
 PAD64 = {"IMAGE_RESIZE_MODE": "pad64", "IMAGE_MIN_DIM": 64}
+SHORTEST = {"IMAGE_RESIZE_MODE": "shortest_edge"}
+ALIGNED = {"ROI_ALIGN": "roi_align", "ROI_ALIGN_SAMPLING_RATIO": 0}
 
 
 @pytest.mark.parametrize(("knobs", "path", "shape", "said"), [
@@ -56,13 +58,19 @@ PAD64 = {"IMAGE_RESIZE_MODE": "pad64", "IMAGE_MIN_DIM": 64}
     (PAD64, "m.tflite", None, r"--image-shape H W"),
     (PAD64, "m.tflite", (64, 65), "divide by 64"),
     (PAD64, "m.tflite", (64.0, 64), "divide by 64"),
+    (ALIGNED, "m.tflite", None, "ROI_ALIGN_SAMPLING_RATIO = 0: tflite"),
+    (ALIGNED, "m.onnx", None, "--set ROI_ALIGN_SAMPLING_RATIO=2"),
+    (SHORTEST, "m.tflite", (64, 96), "expected image_type='float32'"),
+    (SHORTEST, "float32.tflite", (64, 80), "divide by 32"),
+    (SHORTEST, "float32.tflite", None, "say .height, width."),
     (PAD64, "m.tflite", 64, "divide by 64"),
     ({**PAD64, "COMPUTE_BACKBONE_SHAPE": lambda shape: [(1, 1)] * 5}, "m", None,
      "COMPUTE_BACKBONE_SHAPE"),
 ])
 def test_models_that_do_not_fit(knobs, path, shape, said):
     with pytest.raises(ValueError, match=said):
-        fitted(request.Request(Path(path), format_of(path), image_shape=shape),
+        fitted(request.Request(Path(path), format_of(path), image_shape=shape,
+                               image_type="float32" if "float32" in path else "uint8"),
                tiny_config(**knobs))
 
 
@@ -72,6 +80,9 @@ def test_models_that_fit():
 
     assert shape_of(tiny_config()) == (64, 64)
     assert shape_of(tiny_config(**PAD64), image_shape=[64, 128]) == (64, 128)
+    assert shape_of(tiny_config(**SHORTEST), image_shape=(64, 96), image_type="float32") == (64, 96)
+    adaptive = request.Request(Path("m"), "saved_model")
+    assert fitted(adaptive, tiny_config(**ALIGNED)) == adaptive
     low = request.Request(Path("m"), "saved_model")
     assert fitted(low, tiny_config(PRECISION="bfloat16")) == low
 

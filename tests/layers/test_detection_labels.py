@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from loop_oracles import clip, greedy_nms, iou, move, padded, random_boxes
+from loop_oracles import random_boxes
+from slow_boxes import slow_across, slow_candidates, slow_detections
 from tolerances import TWINS
 
 from mrcnn.config import Config
@@ -15,56 +16,13 @@ SHAPE = (60, 100)
 WHOLE, PART, PIXEL = (0, 0, *SHAPE), (0, 0, 40, 70), (7, 9, 8, 10)
 
 
-def slow_window(window_px, edges):
-    y1, x1, y2, x2 = window_px
-    height, width = SHAPE
-    if edges:
-        return y1 / height, x1 / width, y2 / height, x2 / width
-    return y1 / (height - 1), x1 / (width - 1), (y2 - 1) / (height - 1), (x2 - 1) / (width - 1)
+def candidates(rois, probabilities, deltas, window_px, options):
+    return slow_candidates(rois, probabilities, deltas, window_px, SHAPE, STD, options)
 
 
-def side_px(low, high, pixels, edges):
-    return (high - low) * pixels if edges else (high - low) * (pixels - 1) + 1
-
-
-def slow_candidates(rois, probabilities, deltas, window_px, options):
-    """[(box, class id, score)] of every roi and class, roi by roi."""
-    window, rows = slow_window(window_px, options["edges"]), []
-    for roi, row, delta in zip(rois, probabilities, deltas, strict=True):
-        for class_id in range(1, len(row)):
-            move_by = [float(x) for x in delta[class_id] * STD]
-            if options["clip"] is not None:
-                move_by[2:] = [min(x, options["clip"]) for x in move_by[2:]]
-            box = clip(move(roi, move_by), window)
-            sides = [side_px(box[i], box[i + 2], SHAPE[i], options["edges"]) for i in (0, 1)]
-            if row[class_id] >= options["confidence"] and min(sides) >= options["min_size"]:
-                rows.append((box, class_id, row[class_id]))
-    return rows
-
-
-def slow_detections(rois, probabilities, deltas, window_px, options):
-    """Detections [limit, 6]: NMS in each class, the best of them all."""
-    rows = slow_candidates(rois, probabilities, deltas, window_px, options)
-    kept = []
-    for class_id in range(1, probabilities.shape[1]):
-        places = [i for i, row in enumerate(rows) if row[1] == class_id]
-        nms = greedy_nms([rows[i][0] for i in places], [rows[i][2] for i in places],
-                         options["threshold"])
-        kept += [places[i] for i in nms][: options["limit"]]
-    kept.sort(key=lambda i: (-rows[i][2], i))
-    return padded([(*rows[i][0], rows[i][1], rows[i][2]) for i in kept], options["limit"], 6)
-
-
-def slow_across(rows, threshold, across, wanted, limit):
-    """As `slow_detections` of the candidates, with a threshold between classes."""
-    kept = []
-    for i in sorted(range(len(rows)), key=lambda i: (-rows[i][2], i)):
-        limits = [threshold if rows[i][1] == rows[j][1] else across for j in kept]
-        if all(iou(rows[i][0], rows[j][0]) <= most
-               for j, most in zip(kept, limits, strict=True)):
-            kept.append(i)
-    kept = [i for i in kept if rows[i][1] in wanted]
-    return padded([(*rows[i][0], rows[i][1], rows[i][2]) for i in kept], limit, 6)
+def expected_of(rois, probabilities, deltas, window_px, options):
+    rows = candidates(rois, probabilities, deltas, window_px, options)
+    return slow_detections(rows, options["limit"], options["threshold"])
 
 
 def metas(*windows):
@@ -113,7 +71,7 @@ def check_several_classes(changed):
     answer = np.asarray(layer_of(options)([*inputs, metas(*windows)]))
     assert answer.shape == (3, options["limit"], 6)
     for image, window in enumerate(windows):
-        expected = slow_detections(*(x[image] for x in inputs), window, options)
+        expected = expected_of(*(x[image] for x in inputs), window, options)
         np.testing.assert_allclose(answer[image], expected, atol=TWINS)
     found = (answer[0, :, 4] > 0).any()
     assert found == (options["confidence"] < 1 and options["min_size"] < 500)
@@ -137,8 +95,8 @@ def test_runtime_settings_equal_the_loop(wanted, across, monkeypatch):
     monkeypatch.setattr(suppression, "BLOCK", 16)
     rois, probabilities, deltas = make(5, rois=60)
     at_call = {**OPTIONS, "confidence": 0.1, "threshold": 0.3, "limit": 12}
-    rows = slow_candidates(rois[0], probabilities[0], deltas[0], WHOLE, at_call)
-    expected = slow_across(rows, 0.3, across, wanted, 12)
+    rows = candidates(rois[0], probabilities[0], deltas[0], WHOLE, at_call)
+    expected = slow_across(rows, 12, 0.3, across, wanted)
     layer = layer_of({**OPTIONS, "limit": 12})
     flags = np.array([class_id in wanted for class_id in range(5)])
     with settings_at_call(np.float32([0.1, 0.3, across]), flags):
@@ -166,7 +124,7 @@ def test_images_need_different_numbers_of_blocks(monkeypatch):
     options = {**OPTIONS, "limit": 6, "threshold": 0.05}
     answer = np.asarray(layer_of(options)([rois, probabilities, deltas, metas(*[WHOLE] * 3)]))
     for image in range(3):
-        expected = slow_detections(rois[image], probabilities[image], deltas[image], WHOLE, options)
+        expected = expected_of(rois[image], probabilities[image], deltas[image], WHOLE, options)
         np.testing.assert_allclose(answer[image], expected, atol=TWINS)
     assert not answer[2].any()
 
@@ -200,7 +158,7 @@ def test_least_size_and_stretch_of_the_best_class_alone(edges):
     rois, probabilities, deltas = make(9)
     options = {**OPTIONS, "min_size": 20.0, "clip": 0.1, "edges": edges}
     only_best = np.where(probabilities == probabilities.max(-1, keepdims=True), probabilities, 0)
-    expected = slow_detections(rois[0], only_best[0], deltas[0], PART, options)
+    expected = expected_of(rois[0], only_best[0], deltas[0], PART, options)
     layer = DetectionLayer(None, 30, 0.2, 0.4, STD, min_size=20, xform_clip=0.1, edges=edges)
     answer = np.asarray(layer([rois, probabilities, deltas, metas(PART)]))
     np.testing.assert_allclose(answer[0], expected, atol=TWINS)

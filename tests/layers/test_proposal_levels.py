@@ -5,55 +5,20 @@ import math
 import numpy as np
 import pytest
 from keras import ops
-from loop_oracles import clip, greedy_nms, move, padded, random_boxes, ranked
+from loop_oracles import greedy_nms, padded, random_boxes, ranked
+from slow_boxes import moved, sides_px, slow_level_proposals
 from tolerances import TWINS
 
 from mrcnn.config import Config
-from mrcnn.layers.proposal import ProposalLayer, best_of_levels
+from mrcnn.layers.proposal import ABSENT, ProposalLayer, best_of_levels
 
 STD = (0.5, 0.4, 0.3, 0.6)
 SIZES = (40, 16, 5, 1)  # anchors of each level
 SHAPE = (80, 120)  # of the molded image, px
 
 
-def side_px(low, high, pixels, edges):
-    """Length in pixels of what runs from `low` to `high`, normalised."""
-    return (high - low) * pixels if edges else (high - low) * (pixels - 1) + 1
-
-
-def slow_window(window_px, edges):
-    """The window normalised over an image of SHAPE."""
-    y1, x1, y2, x2 = window_px
-    height, width = SHAPE
-    if edges:
-        return y1 / height, x1 / width, y2 / height, x2 / width
-    return y1 / (height - 1), x1 / (width - 1), (y2 - 1) / (height - 1), (x2 - 1) / (width - 1)
-
-
-def slow_box(anchor, delta, window, highest):
-    delta = [float(number) for number in delta]
-    if highest is not None:
-        delta[2], delta[3] = min(delta[2], highest), min(delta[3], highest)
-    return clip(move(anchor, delta), window)
-
-
-def slow_level_proposals(scores, deltas, anchors, window_px, options):
-    """Proposals [count, 4] of one image whose levels have SIZES anchors."""
-    edges = options["edges"]
-    window, first, found = slow_window(window_px, edges), 0, []
-    for size in SIZES:
-        boxes, kept_scores = [], []
-        for place in ranked(scores[first : first + size])[: options["limit"]]:
-            row = first + place
-            box = slow_box(anchors[row], deltas[row] * np.array(STD), window, options["clip"])
-            sides = [side_px(box[i], box[i + 2], SHAPE[i], edges) for i in (0, 1)]
-            if box[2] > box[0] and box[3] > box[1] and min(sides) >= options["min_size"]:
-                boxes.append(box)
-                kept_scores.append(scores[row])
-        found += [(kept_scores[i], boxes[i]) for i in greedy_nms(boxes, kept_scores, 0.5)]
-        first += size
-    best = ranked([score for score, _ in found])[: options["count"]]
-    return padded([found[i][1] for i in best], options["count"], 4)
+def slow_proposals(scores, deltas, anchors, window_px, options):
+    return slow_level_proposals(scores, deltas, anchors, SIZES, window_px, SHAPE, STD, options)
 
 
 def metas(*windows):
@@ -79,13 +44,14 @@ def make(seed, windows):
 
 def run(options, scores, deltas, anchors, windows):
     layer = ProposalLayer(
-        options["count"], 0.5, None, options["limit"], STD, per_level=True,
+        options["count"], options["threshold"], None, options["limit"], STD, per_level=True,
         min_size=options["min_size"], xform_clip=options["clip"], edges=options["edges"])
     rpn_class = np.stack([1 - scores, scores], axis=-1)
     return np.asarray(layer([rpn_class, deltas, anchors, metas(*windows), *split(rpn_class)]))
 
 
-OPTIONS = {"count": 30, "limit": 12, "min_size": 0.0, "clip": None, "edges": True}
+OPTIONS = {"count": 30, "limit": 12, "threshold": 0.5, "min_size": 0.0, "clip": None,
+           "edges": True}
 WHOLE, PART, PIXEL = (0, 0, *SHAPE), (0, 0, 50, 90), (3, 5, 4, 6)
 
 
@@ -100,8 +66,7 @@ def test_levels_equal_the_loop(changed):
     answer = run(options, scores, deltas, anchors, windows)
     assert answer.shape == (3, options["count"], 4)
     for image, window in enumerate(windows):
-        expected = slow_level_proposals(
-            scores[image], deltas[image], anchors[image], window, options)
+        expected = slow_proposals(scores[image], deltas[image], anchors[image], window, options)
         np.testing.assert_allclose(answer[image], expected, atol=TWINS)
     assert answer[0].any() == (options["min_size"] < 1000)
 
@@ -141,7 +106,7 @@ def test_equal_scores_keep_the_order_of_levels_and_anchors():
     _, deltas, anchors = make(6, windows)
     scores = np.full((1, sum(SIZES)), 0.5, np.float32)
     answer = run(OPTIONS, scores, deltas, anchors, windows)
-    expected = slow_level_proposals(scores[0], deltas[0], anchors[0], WHOLE, OPTIONS)
+    expected = slow_proposals(scores[0], deltas[0], anchors[0], WHOLE, OPTIONS)
     np.testing.assert_allclose(answer[0], expected, atol=TWINS)
 
 
@@ -153,7 +118,7 @@ def test_what_rounds_to_one_is_still_ranked():
     levels = [ops.convert_to_tensor(one) for one in (level[None], level[None, :1])]
     scores, rows = best_of_levels(levels, 2)
     np.testing.assert_array_equal(np.asarray(rows), [[0, 2, 3, 0]])
-    np.testing.assert_array_equal(np.asarray(scores), [[1, 1, 1, -1]])
+    np.testing.assert_allclose(np.asarray(scores), [[30, 25, 30, ABSENT]], rtol=TWINS)
 
 
 @pytest.mark.parametrize("edges", [False, True])
@@ -167,9 +132,8 @@ def test_least_size_without_levels_equals_the_loop(min_size, edges):
     for image in (0, 1):
         boxes, found = [], []
         for row in ranked(scores[image])[:50]:
-            delta = deltas[image][row] * np.array(STD)
-            box = slow_box(anchors[image][row], delta, (0, 0, 1, 1), 0.4)
-            if min(side_px(box[i], box[i + 2], SHAPE[i], edges) for i in (0, 1)) >= min_size:
+            box = moved(anchors[image][row], deltas[image][row], STD, 0.4, (0, 0, 1, 1))
+            if min(sides_px(box, SHAPE, edges)) >= min_size:
                 boxes.append(box)
                 found.append(scores[image][row])
         kept = greedy_nms(boxes, found, 0.5)

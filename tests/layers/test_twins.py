@@ -87,6 +87,62 @@ def test_anchor_layer_equals_numpy_anchors(size, anchor_stride):
     assert not layer.weights, "anchors are no variable"
 
 
+@pytest.mark.parametrize("edges", [False, True])
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize(("scales", "strides", "anchor_stride"), [
+    ((8, 16, 32, 64, 128), [4, 8, 16, 32, 64], 1), ((8, 16, 32, 64, 128), [4, 8, 16, 32, 64], 2),
+    ([(32, 64, 128)], [16], 1), ([(5, 11), (20, 30, 41)], [8, 32], 2)], ids=str)
+@pytest.mark.parametrize("size", [(128, 192), (100, 75), (800, 1088)])
+def test_anchor_layer_equals_numpy_anchors_with_options(
+        size, scales, strides, anchor_stride, rounded, edges):
+    ratios = [2, 1, 0.5]
+    shapes = anchors.compute_backbone_shapes_from_strides(size, strides)
+    spacing = anchors.whole_strides(size, shapes) if rounded else strides
+    expected = anchors.generate_pyramid_anchors(
+        scales, ratios, shapes, spacing, anchor_stride, rounded)
+    layer = AnchorLayer(scales, ratios, strides, anchor_stride, rounded, edges)
+    maps = [np.zeros((1, h, w, 1), np.float32) for h, w in shapes]
+    answer = np.asarray(layer([np.zeros((1, *size, 3), np.float32), *maps]))
+    np.testing.assert_allclose(answer[0], boxes.norm_boxes(expected, size, edges), atol=TWINS)
+    assert layer.compute_output_shape([(1, *size, 3), *[one.shape for one in maps]]) == answer.shape
+
+
+@pytest.mark.parametrize("edges", [False, True])
+def test_box_frames_equal_loops(edges):
+    """Pixels to normalised and back, in numpy and on tensors; one-pixel boxes and the border."""
+    height, width = SHAPE
+    px = np.concatenate([pixel_boxes(20, 60), [[0, 0, 1, 1], [0, 0, *SHAPE], [96, 60, 97, 61]]])
+    expected, sides = np.empty_like(px), np.empty(len(px))
+    for i, (y1, x1, y2, x2) in enumerate(px):
+        if edges:
+            expected[i] = y1 / height, x1 / width, y2 / height, x2 / width
+        else:
+            expected[i] = (y1 / (height - 1), x1 / (width - 1),
+                           (y2 - 1) / (height - 1), (x2 - 1) / (width - 1))
+        sides[i] = min(y2 - y1, x2 - x1)
+    px = px.astype(np.float32)
+    for module in (boxes, tensor_boxes):
+        norm = np.asarray(module.norm_boxes(px, SHAPE, edges))
+        np.testing.assert_allclose(norm, expected, atol=TWINS)
+        back = np.asarray(module.pixel_boxes(norm, SHAPE, edges))
+        np.testing.assert_allclose(back, px, rtol=TWINS, atol=TWINS)
+        whole = np.asarray(module.denorm_boxes(norm, SHAPE, edges))
+        np.testing.assert_array_equal(whole, np.rint(back))
+    found = tensor_boxes.shorter_sides_px(expected.astype(np.float32), SHAPE, edges)
+    np.testing.assert_allclose(np.asarray(found), sides, rtol=TWINS, atol=TWINS)
+
+
+@pytest.mark.parametrize("highest", [None, 0.3, 4.135])
+def test_scaled_deltas_equal_the_loop(highest):
+    std, raw = [0.5, 2.0, 3.0, 9.0], np.concatenate([DELTAS, -DELTAS * 50])
+    expected = np.array([[number * s for number, s in zip(row, std, strict=True)] for row in raw])
+    if highest is not None:
+        for row in expected:
+            row[2], row[3] = min(row[2], highest), min(row[3], highest)
+    np.testing.assert_allclose(np.asarray(tensor_boxes.scaled_deltas(raw, std, highest)), expected,
+                               rtol=TWINS, atol=TWINS)
+
+
 def test_take_and_pad_rows():
     values = RNG.normal(size=(2, 5, 3)).astype(np.float32)
     rows = np.array([[4, 0, 0], [1, 2, 3]])

@@ -145,8 +145,11 @@ def coco_folder(folder, parts, seed=2):
 
 
 def voc_folder(folder, names=("dog", "person", "car"), year="2012", train=3, val=2, seed=3,
-               size=(64, 80)):
-    """VOCdevkit/VOC<year>: XML, PNGs of objects and classes, and the lists; void is 255."""
+               size=(64, 80), hidden=False):
+    """VOCdevkit/VOC<year>: XML, PNGs of objects and classes, and the lists; void is 255.
+
+    With `hidden`, each image has an object more, marked as difficult, and void in its place.
+    """
     rng = np.random.default_rng(seed)
     root = Path(folder, "VOCdevkit", f"VOC{year}")
     for part in ("JPEGImages", "Annotations", "SegmentationObject", "SegmentationClass",
@@ -172,6 +175,11 @@ def voc_folder(folder, names=("dog", "person", "car"), year="2012", train=3, val
                        "</bndbox></object>")
             grown = cv2.dilate(masks[:, :, k].astype(np.uint8), np.ones((3, 3))) > 0
             void |= grown & ~masks[:, :, k]
+        if hidden:
+            void[:9, :9] = True
+            objects[:9, :9] = 0
+            xml.append("<object><name>cow</name><difficult>1</difficult><bndbox><xmin>1</xmin>"
+                       "<ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>")
         objects[void & (objects == 0)] = 255
         (root / "Annotations" / f"{stem}.xml").write_text(
             f"<annotation>{''.join(xml)}</annotation>")

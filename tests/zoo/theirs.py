@@ -57,11 +57,19 @@ def nms(boxes, scores, iou_threshold):
 
 
 def spread_out(layer, inputs, spread):
-    """Scale a layer's weights so that its outputs spread as wanted; returns them."""
+    """Centre each of a layer's outputs and scale it so that it spreads as wanted.
+
+    Returns:
+        What the next layer sees, one for each of the inputs.
+    """
     with torch.no_grad():
-        outputs = torch.cat([layer(x).flatten() for x in inputs])
-        layer.weight *= spread / outputs.std()
-        layer.bias.uniform_(-0.2 * spread, 0.2 * spread)
+        layer.bias.zero_()
+        outputs = torch.cat([layer(x).transpose(0, 1).flatten(1) for x in inputs], dim=1)
+        scale = spread / outputs.std(dim=1)
+        by_output = 1 if isinstance(layer, torch.nn.ConvTranspose2d) else 0
+        shape = [-1 if axis == by_output else 1 for axis in range(layer.weight.ndim)]
+        layer.weight *= scale.reshape(shape)
+        layer.bias.copy_(-scale * outputs.mean(dim=1))
         return [layer(x).relu() for x in inputs]
 
 
@@ -77,24 +85,25 @@ def lively(model, image, seed=0):
     """
     torch.manual_seed(seed)
     with torch.no_grad():
-        norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-        for norm in norms:
-            norm.momentum = 1.0
-            norm.weight.uniform_(0.5, 1.2)
-            norm.bias.normal_(0, 0.2)
+        for name, norm in model.named_modules():
+            if isinstance(norm, torch.nn.BatchNorm2d):
+                norm.momentum = 1.0
+                low, high = (0.2, 0.5) if name.endswith("bn3") else (0.5, 1.2)
+                norm.weight.uniform_(low, high)
+                norm.bias.normal_(0, 0.1)
         pixels = model.transform([image])[0].tensors
         model.train().backbone(pixels)
         maps = list(model.eval().backbone(pixels).values())
     rpn, heads = model.rpn.head, model.roi_heads
     shared = spread_out(rpn.conv[0][0], maps, 1.0)
     spread_out(rpn.cls_logits, shared, 2.0)
-    spread_out(rpn.bbox_pred, shared, 0.3)
+    spread_out(rpn.bbox_pred, shared, 0.1)
     patches = [maps[0].unfold(2, 7, 7).unfold(3, 7, 7).permute(0, 2, 3, 1, 4, 5)
                .reshape(-1, 256, 7, 7)[:60]]
     x = spread_out(heads.box_head.fc6, [patches[0].flatten(1)], 1.0)
     x = spread_out(heads.box_head.fc7, x, 1.0)
-    spread_out(heads.box_predictor.cls_score, x, 2.0)
-    spread_out(heads.box_predictor.bbox_pred, x, 1.0)
+    spread_out(heads.box_predictor.cls_score, x, 1.5)
+    spread_out(heads.box_predictor.bbox_pred, x, 0.5)
     for block in heads.mask_head:
         patches = spread_out(block[0], patches, 1.0)
     patches = spread_out(heads.mask_predictor.conv5_mask, patches, 1.0)

@@ -3,7 +3,7 @@
 import json
 
 from mrcnn import __version__
-from mrcnn.engine.export.request import SIDES_DIVIDE_BY
+from mrcnn.engine.export.request import sides_divide_by
 
 FILE_NAME = "mrcnn.json"
 KEY = "mrcnn"  # of the metadata inside an ONNX file
@@ -21,8 +21,9 @@ def description(model, request, resize_mode):
     Returns:
         dict: layout, version, format, class_names (by id, the background first; None where they
         are not known), image_type, channels, weights, input_shape [height, width] or None,
-        resize {mode, min_dim, max_dim, min_scale, multiple}, mean_pixel [C], detection (the
-        settings that are built in), config (`Config.to_dict`).
+        resize {mode, min_dim, max_dim, min_scale, multiple}, mean_pixel [C], image_std [C],
+        box_normalization, mask_paste_frame, detection (the settings that are built in), config
+        (`Config.to_dict`).
     """
     config = model.config
     names = None if model.class_names is None else [str(name) for name in model.class_names]
@@ -40,9 +41,12 @@ def description(model, request, resize_mode):
             "min_dim": config.IMAGE_MIN_DIM,
             "max_dim": config.IMAGE_MAX_DIM,
             "min_scale": config.IMAGE_MIN_SCALE,
-            "multiple": SIDES_DIVIDE_BY,
+            "multiple": sides_divide_by(resize_mode),
         },
         "mean_pixel": [float(value) for value in config.mean_pixel],
+        "image_std": [float(value) for value in config.image_std],
+        "box_normalization": config.BOX_NORMALIZATION,
+        "mask_paste_frame": bool(config.MASK_PASTE_FRAME),
         "detection": {
             "max_instances": int(config.DETECTION_MAX_INSTANCES),
             "min_confidence": config.DETECTION_MIN_CONFIDENCE,

@@ -8,6 +8,7 @@ from keras import ops
 
 from mrcnn.engine.export import tensor_masks
 from mrcnn.engine.export.tensor_resize import mold, real
+from mrcnn.geometry.anchors import half_sides
 
 OUTPUTS = ("boxes", "class_ids", "scores", "masks", "counts")
 
@@ -38,19 +39,22 @@ class Pipeline:
             int32, the objects of each image. Best score first; rows behind an image's last
             object are zero, N is the largest count.
         """
-        size = ops.shape(images)[1:3]
+        size, edges = ops.shape(images)[1:3], self.config.box_edges
+        frame = self.config.MASK_PASTE_FRAME
         molded, window, scale = mold(images, self.config, self.mode)
         metas = self._metas(images, molded, window, scale)
         outputs = self.network(molded, metas, self._anchors(molded))
         detections, soft = (ops.cast(outputs[i], "float32") for i in (0, 3))
         class_ids = ops.cast(detections[..., 4], "int32")
-        boxes = tensor_masks.boxes_to_image(
-            detections[..., :4], window, ops.shape(molded)[1:3], size)
+        boxes, exact = tensor_masks.boxes_to_image(
+            detections[..., :4], window, ops.shape(molded)[1:3], size, edges)
         has_area = ops.logical_and(boxes[..., 2] > boxes[..., 0], boxes[..., 3] > boxes[..., 1])
         soft = tensor_masks.masks_of_class(soft, class_ids)
-        counts, boxes, class_ids, scores, soft = tensor_masks.objects_first(
-            ops.logical_and(class_ids > 0, has_area), boxes, class_ids, detections[..., 5], soft)
-        masks = tensor_masks.paste_masks(soft, boxes, size)
+        places = tensor_masks.framed_boxes(exact, soft.shape[2:]) if frame else boxes
+        counts, boxes, places, class_ids, scores, soft = tensor_masks.objects_first(
+            ops.logical_and(class_ids > 0, has_area), boxes, places, class_ids,
+            detections[..., 5], soft)
+        masks = tensor_masks.paste_masks(soft, places, size, frame)
         return dict(zip(OUTPUTS, (boxes, class_ids, scores, masks, counts), strict=True))
 
     def _metas(self, images, molded, window, scale):
@@ -82,14 +86,18 @@ def pyramid_anchors(config, height, width):
     Returns:
         [A, 4] float32 normalised.
     """
-    roots = np.sqrt(np.array(config.RPN_ANCHOR_RATIOS, np.float64))
     levels = []
-    for scale, stride in zip(config.RPN_ANCHOR_SCALES, config.BACKBONE_STRIDES, strict=True):
-        half = 0.5 * np.stack([scale / roots, scale * roots], axis=-1)
+    for scales, stride in zip(config.level_scales, config.BACKBONE_STRIDES, strict=True):
+        half = half_sides(scales, config.RPN_ANCHOR_RATIOS, config.RPN_ANCHOR_ROUNDING)
         corners = np.concatenate([-half, half], axis=-1)
         cells = [(side + stride - 1) // stride for side in (height, width)]
-        ys, xs = (real(ops.arange(0, n, config.RPN_ANCHOR_STRIDE) * stride) for n in cells)
+        steps = [stride, stride]
+        if config.RPN_ANCHOR_ROUNDING:
+            steps = [side // count for side, count in zip((height, width), cells, strict=True)]
+        ys, xs = (real(ops.arange(0, count, config.RPN_ANCHOR_STRIDE, dtype="int32") * step)
+                  for count, step in zip(cells, steps, strict=True))
         ys, xs = ops.meshgrid(ys, xs, indexing="ij")
         centres = ops.stack([ys, xs, ys, xs], axis=-1)[:, :, None, :]
         levels.append(ops.reshape(centres + corners, (-1, 4)))
-    return tensor_masks.norm_px(ops.concatenate(levels, axis=0), (height, width))
+    return tensor_masks.norm_px(
+        ops.concatenate(levels, axis=0), (height, width), config.box_edges)

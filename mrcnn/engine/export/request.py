@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mrcnn._atomic import make_writable
 from mrcnn._versions import keras_backend
+from mrcnn.geometry import shortest_edge
 
 FORMATS = {"": "saved_model", ".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
 WEIGHT_TYPES = ("float32", "float16")
@@ -18,7 +19,6 @@ TYPES_OF = {"saved_model": IMAGE_TYPES, "onnx": IMAGE_TYPES, "tflite": ("uint8",
             "keras": ("uint8",)}
 ON_TENSORFLOW = ("saved_model", "onnx", "tflite")  # made from a TensorFlow graph
 ONNX_PACKAGES = ("onnx", "tf2onnx")
-SIDES_DIVIDE_BY = 64
 
 # Endings that people try, and what to do in their place.
 OTHERS = {
@@ -29,6 +29,11 @@ OTHERS = {
     (".pt", ".pth", ".torchscript"): "TorchScript is not offered: export to .onnx",
     (".mlmodel", ".mlpackage"): "Core ML is not offered",
 }
+
+
+def sides_divide_by(mode):
+    """What both sides of a molded image divide by, in pixels, for an IMAGE_RESIZE_MODE."""
+    return shortest_edge.MULTIPLE if mode in shortest_edge.MODES else 64
 
 
 @dataclass(frozen=True)
@@ -171,9 +176,25 @@ def fitted(request, config):
             "checkpoint with PRECISION = 'float32' (mrcnn export: --set PRECISION=float32)")
     if request.format in ("saved_model", "onnx"):
         _check_anchors(config)
+    if request.format in ("onnx", "tflite"):
+        _check_sampling(config, request.format)
     if request.format != "tflite":
         return request
+    if config.IMAGE_RESIZE_MODE in shortest_edge.MODES and request.image_type != "float32":
+        raise ValueError(
+            f"image_type = {request.image_type!r}: with IMAGE_RESIZE_MODE = "
+            f"{config.IMAGE_RESIZE_MODE!r} resized pixels are fractions; expected "
+            "image_type='float32', or --image-type float32")
     return replace(request, image_shape=_checked_shape(config, request.image_shape))
+
+
+def _check_sampling(config, format_):
+    """Refuses what the operations of other programs cannot count."""
+    if config.ROI_ALIGN == "roi_align" and config.ROI_ALIGN_SAMPLING_RATIO == 0:
+        raise ValueError(
+            f"ROI_ALIGN_SAMPLING_RATIO = 0: {format_} has no number of points that depends on each "
+            "roi; expected 1 or more, as a rule 2 (mrcnn export: --set "
+            "ROI_ALIGN_SAMPLING_RATIO=2), or a SavedModel")
 
 
 def _check_anchors(config):
@@ -198,8 +219,9 @@ def _checked_shape(config, image_shape):
         height, width = map(operator.index, image_shape)
     except (TypeError, ValueError):
         height = width = 0
-    if min(height, width) < 1 or height % SIDES_DIVIDE_BY or width % SIDES_DIVIDE_BY:
-        raise ValueError(f"image_shape: expected (height, width) that divide by {SIDES_DIVIDE_BY}, "
+    multiple = sides_divide_by(mode)
+    if min(height, width) < 1 or height % multiple or width % multiple:
+        raise ValueError(f"image_shape: expected (height, width) that divide by {multiple}, "
                          f"received {image_shape}")
     square = (config.IMAGE_MAX_DIM, config.IMAGE_MAX_DIM)
     if mode == "square" and (height, width) != square:

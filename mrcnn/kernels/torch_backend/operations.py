@@ -38,7 +38,7 @@ def crop_from_pyramid(feature_maps, boxes, levels, crop_shape):
 
 
 def align_pixels(pixels, boxes, first_pixel, height, width, crop_shape, sampling_ratio, aligned):
-    """RoIAlign [M, h, w, C] float32 out of a list of pixels [P, C]: a bag of pixels for each bin."""
+    """RoIAlign [M, h, w, C] float32 out of a list of pixels [P, C]: a bag of them for each bin."""
     corners, weights, _, count = portable_align.point_list(
         boxes, first_pixel, height, width, crop_shape, sampling_ratio, aligned
     )
