@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "mrcnn",
     "mrcnn.config",
+    "mrcnn.presets",
     "mrcnn.data.augmenters",
     "mrcnn.results.result",
     "mrcnn.evaluation.evaluation",
@@ -124,6 +125,7 @@ def settings():
             value = getattr(Config, knob[1])
             value = value.tolist() if hasattr(value, "tolist") else value
             text = NAME.sub(r"`\g<0>`", " ".join(reason))  # else _..._ would be emphasis
+            text = re.sub(r'"[a-z]+(_[a-z]+)+"', r"`\g<0>`", text)
             lines.append(f"`{knob[1]} = {value!r}`  \n{text}")
         reason = []
     return "\n\n".join(lines) + "\n"

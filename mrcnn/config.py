@@ -156,7 +156,8 @@ class Config:
     # The longer side never exceeds this, in "square" mode. Memory grows with its square.
     IMAGE_MAX_DIM = 1024
     # A least enlargement, applied even where the sides are long enough already: 2.0 doubles
-    # each image, for sets of many tiny objects. 0 asks for none.
+    # each image, for sets of many tiny objects. 0 asks for none. It counts for nothing where the
+    # shortest edge decides.
     IMAGE_MIN_SCALE = 0
     # Colour channels: 3 for RGB, 1 for grey, 4 with depth, n for spectral images.
     IMAGE_CHANNEL_COUNT = 3

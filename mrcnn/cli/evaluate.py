@@ -36,8 +36,8 @@ Written into the output folder:
 
 \b
 AP is COCO's average precision, the number that papers quote: 0 to 1, the mean
-over IoU 0.50 to 0.95. AP50 asks for half an overlap only. The report says what
-each number means.
+over IoU 0.50 to 0.95. AP50 asks for half an overlap only. A Pascal VOC set has
+VOC's own AP too. The report says what each number means.
 """
 
 

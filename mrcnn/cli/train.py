@@ -37,8 +37,9 @@ WITH_RESUME = {"data", "resume", "output", "name", "epochs", "config", "assignme
               help="Validation set, or the name of a subset of DATA; none for no validation. "
                    "Otherwise the subset val of DATA, or a tenth of the images.")
 @click.option("--weights", metavar="START",
-              help="coco, imagenet, none, or a weights file or run to start from. Otherwise coco "
-                   "(downloaded on first use); with --small none.")
+              help="coco, imagenet, none, or a weights file (.h5, or torchvision's .pth, "
+                   "detectron2's .pkl) or run to start from. Otherwise coco (downloaded on first "
+                   "use); with --preset paper or torchvision imagenet, with --small none.")
 @click.option("--small/--no-small", default=None,
               help="A light network for small images: learns from nothing on a CPU. Chosen by "
                    "itself with --weights none where there is no GPU.")
@@ -73,7 +74,8 @@ def train(ctx, data, resume, format_, **options):
 
     Classes, anchors, image size and the length of an epoch follow from the data, the network
     from the machine and the weights; what was chosen is printed and can be set otherwise. The
-    data are checked first. From trained weights the heads are trained, then all layers.
+    data are checked first. From trained weights the heads are trained, then all layers; with
+    --preset paper or torchvision all at once.
     """
     from mrcnn.commands.training.options import TrainOptions
 

@@ -34,15 +34,16 @@ class LearningModel(_SavesLegacyFiles, TrainingModel):
     def get_config(self):
         """The graph, and how its losses are weighed."""
         return {**super().get_config(), "loss_weights": self.loss_weights,
-                "weight_decay": self.weight_decay}
+                "weight_decay": self.weight_decay, "decay_mode": self.decay_mode}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The model of `get_config`."""
         graph = {**config}
         losses, decay = graph.pop("loss_weights"), graph.pop("weight_decay")
+        mode = graph.pop("decay_mode", "mean")
         model = super().from_config(graph, custom_objects=custom_objects)
-        model.configure_losses(losses, decay)
+        model.configure_losses(losses, decay, mode)
         return model
 
 

@@ -12,6 +12,8 @@ NAMED = {
     "5+": r"(res5.*)|(bn5.*)|" + HEADS,
     "all": ".*",
 }
+# Layers of a ResNet's stages, the first convolution being stage 1.
+STAGES = [r"(bn_)?conv1", *(rf"(res|bn){stage}.*" for stage in (2, 3, 4, 5))]
 
 
 def unwrapped(layer):
@@ -38,19 +40,20 @@ def trainable_layers(model):
     return [layer for _, layer in named_layers(model)]
 
 
-def set_trainable(model, layers):
+def set_trainable(model, layers, config=None):
     """Freeze every layer but those whose name the expression matches whole.
 
     Args:
         model: keras.Model.
         layers: one of the names above, or a regular expression.
+        config: Config whose FREEZE_BN and FREEZE_AT hold whatever `layers` says; or None.
 
     Returns:
         Names of the layers that will be trained.
 
     Raises:
         ValueError: a stage that this backbone does not have, a bad expression, or one
-            that matches no layer.
+            that matches no layer, or none that may be trained.
     """
     candidates = list(named_layers(model))
     if layers in ("3+", "4+", "5+") and not any(n.startswith("res5") for n, _ in candidates):
@@ -69,6 +72,38 @@ def set_trainable(model, layers):
             f"layers = {layers!r} matches no layer; use one of {sorted(NAMED)} or an "
             f"expression over names like {names[0]!r} ... {names[-1]!r}"
         )
+    kept = kept_as_loaded(candidates, config)
+    if kept.issuperset(chosen):
+        raise ValueError(
+            f"layers = {layers!r} matches only layers that FREEZE_AT = {config.FREEZE_AT} and "
+            f"FREEZE_BN = {config.FREEZE_BN} keep as they are; set them to 0 and False to train "
+            f"{chosen[0]!r}"
+        )
+    chosen = [name for name in chosen if name not in kept]
     for name, layer in candidates:
         layer.trainable = name in chosen
     return chosen
+
+
+def kept_as_loaded(candidates, config):
+    """Names of the backbone's layers that FREEZE_BN and FREEZE_AT keep from training.
+
+    Args:
+        candidates: (name, layer) pairs, as of `named_layers`.
+        config: Config, or None.
+    """
+    if config is None:
+        return set()
+    early = re.compile("|".join(STAGES[: config.FREEZE_AT]) or "(?!)")
+    backbone = [(name, layer) for name, layer in candidates if not re.fullmatch(HEADS, name)]
+    return {name for name, layer in backbone if early.fullmatch(name)
+            or (config.FREEZE_BN and isinstance(layer, keras.layers.BatchNormalization))}
+
+
+def kept_layers(model, config):
+    """What `train` adds to the number of trained layers: how many these knobs keep, or ""."""
+    kept = kept_as_loaded(named_layers(model), config)
+    if not kept:
+        return ""
+    return (f"; {len(kept)} of the backbone's stay as they are "
+            f"(FREEZE_AT = {config.FREEZE_AT}, FREEZE_BN = {config.FREEZE_BN})")

@@ -264,7 +264,8 @@ class MaskRCNN:
         self._need("training")
         with self.devices.building():
             optimizer, decay = build_optimizer(self.config, learning_rate, momentum)
-            self.keras_model.configure_losses(self.config.LOSS_WEIGHTS, decay)
+            self.keras_model.configure_losses(self.config.LOSS_WEIGHTS, decay,
+                                              self.config.WEIGHT_DECAY_MODE)
             self.keras_model.rematerialize(self.config.REMATERIALIZE)
             self.keras_model.compile(optimizer=optimizer, jit_compile=kernels.JIT_TRAINING)
         self.devices.adopt(self.keras_model)
@@ -278,7 +279,8 @@ class MaskRCNN:
             indent: spaces before the line that is printed.
             verbose: 1 prints how many layers will be trained.
         """
-        names = layer_selection.set_trainable(keras_model or self.keras_model, layer_regex)
+        names = layer_selection.set_trainable(keras_model or self.keras_model, layer_regex,
+                                              self.config)
         if verbose:
             log(f"{' ' * indent}{len(names)} layers will be trained")
         return names

@@ -7,22 +7,28 @@ import keras
 from keras import ops
 
 
+DROP = 0.1  # what LR_SCHEDULE "steps" multiplies the rate by
+
+
 @keras.saving.register_keras_serializable(package="mrcnn")
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then constant or a half cosine down to zero.
+    """Linear warm-up, then constant, a half cosine down to zero, or a drop at some steps.
 
     Args:
         base: learning rate after the warm-up.
         warmup_steps: steps from near zero to `base`.
         total_steps: step at which the cosine reaches zero.
-        shape: None (constant) or "cosine".
+        shape: None (constant), "cosine" or "steps".
+        drops: of "steps", the shares of `total_steps` after which the rate is a tenth of what
+            it was, warm-up counted in.
     """
 
-    def __init__(self, base, warmup_steps=0, total_steps=1, shape=None):
+    def __init__(self, base, warmup_steps=0, total_steps=1, shape=None, drops=()):
         self.base = float(base)
         self.warmup_steps = int(warmup_steps)
         self.total_steps = max(int(total_steps), 1)
         self.shape = shape
+        self.drops = tuple(float(share) for share in drops)
 
     def __call__(self, step):
         """Learning rate at an optimizer step (the first is 0)."""
@@ -32,6 +38,10 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
             span = max(self.total_steps - self.warmup_steps, 1)
             progress = ops.clip((step - self.warmup_steps) / span, 0.0, 1.0)
             factor = 0.5 * (1.0 + ops.cos(math.pi * progress))
+        if self.shape == "steps":
+            for share in self.drops:
+                drop = float(round(share * self.total_steps))
+                factor = factor * ops.where(step >= drop, DROP, 1.0)
         if self.warmup_steps:
             factor = factor * ops.minimum((step + 1.0) / self.warmup_steps, 1.0)
         return self.base * factor
@@ -43,6 +53,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "total_steps": self.total_steps,
             "shape": self.shape,
+            "drops": self.drops,
         }
 
 
@@ -74,7 +85,9 @@ def learning_rate_of(config, learning_rate, total_steps):
         return _Scaled(learning_rate, config.LR_SCHEDULE)
     if config.LR_SCHEDULE is None and not config.WARMUP_STEPS:
         return learning_rate
-    return WarmupSchedule(learning_rate, config.WARMUP_STEPS, total_steps, config.LR_SCHEDULE)
+    shape = config.LR_SCHEDULE
+    drops = config.LR_STEPS if shape == "steps" else ()
+    return WarmupSchedule(learning_rate, config.WARMUP_STEPS, total_steps, shape, drops)
 
 
 def build_optimizer(config, learning_rate, momentum):

@@ -7,7 +7,7 @@ from mrcnn.engine.callbacks import all_callbacks
 from mrcnn.engine.checkpoints import check_writable, restore_optimizer
 from mrcnn.engine.faulty_images import admit
 from mrcnn.engine.interruption import Interruption
-from mrcnn.engine.layer_selection import set_trainable
+from mrcnn.engine.layer_selection import kept_layers, set_trainable
 from mrcnn.engine.monitors import admit_callbacks, check_settable_rate
 from mrcnn.engine.optimizers import WarmupSchedule, batches_seen, learning_rate_of
 from mrcnn.engine.validation import METRIC, MeanAveragePrecision
@@ -59,7 +59,7 @@ def _train(model, train_dataset, val_dataset, learning_rate, epochs, layers, aug
     seed = team.agree(model, {"train_dataset": train_dataset, "val_dataset": val_dataset},
                       {"epochs": epochs, "layers": layers, "learning_rate": learning_rate})
     verbose = verbose if team.chief else 0
-    chosen = set_trainable(model.keras_model, layers)
+    chosen = set_trainable(model.keras_model, layers, config)
     if epochs <= model.epoch:
         print(
             f"Nothing to train: epochs = {epochs} counts from the start of the run, and "
@@ -72,7 +72,8 @@ def _train(model, train_dataset, val_dataset, learning_rate, epochs, layers, aug
     check_settable_rate(custom, model.keras_model.optimizer)
     if verbose:
         print(
-            f"\nStarting at epoch {model.epoch}, up to {epochs}. Training {len(chosen)} layers.\n"
+            f"\nStarting at epoch {model.epoch}, up to {epochs}. Training {len(chosen)} layers"
+            f"{kept_layers(model.keras_model, config)}.\n"
             f"Checkpoint Path: {model.checkpoint_path}"
         )
     model.class_names = list(train_dataset.class_names)

@@ -108,6 +108,13 @@ def framed_boxes(boxes, mask_shape) -> np.ndarray:
     return corners + [0, 0, 1, 1]
 
 
+def _in_frame(mask) -> np.ndarray:
+    """[h, w] -> [h + 2, w + 2], zeros around it."""
+    framed = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), mask.dtype)
+    framed[1:-1, 1:-1] = mask
+    return framed
+
+
 def paste_mask(mask, bbox, canvas: np.ndarray, frame=False) -> None:
     """Resizes a soft mask to its box and writes it, cut at 0.5, into a canvas.
 
@@ -129,7 +136,7 @@ def paste_mask(mask, bbox, canvas: np.ndarray, frame=False) -> None:
     top, left = max(y1, 0), max(x1, 0)
     bottom, right = max(min(y2, canvas.shape[0]), top), max(min(x2, canvas.shape[1]), left)
     if frame:
-        mask = np.pad(mask, 1)
+        mask = _in_frame(mask)
     elif mask.min() >= 0.5:  # scikit-image clips to the range of the input: no darker border
         canvas[top:bottom, left:right] = True
         return

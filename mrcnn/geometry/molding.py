@@ -59,10 +59,10 @@ def mold_image(image, mean_pixel, out=None, image_std=1.0, window=None) -> np.nd
 
         table = (np.arange(256)[:, None] - np.broadcast_to(mean, channels)) / std
         cv2.LUT(image, table.astype(np.float32)[None], out)
-    elif (std == 1).all():
-        np.subtract(image, mean, out=out, casting="same_kind")
     else:
-        out[...] = (image - mean) / std
+        np.subtract(image, mean, out=out, casting="same_kind")
+        if (std != 1).any():
+            np.divide(out, std.astype(np.float32), out=out)
     if window is not None:
         _clear_outside(out, window)
     return out

@@ -62,6 +62,7 @@ def build_inference_model(config):
 
 def build_training_model(config):
     """Images, metas and targets in; the RPN's and the heads' answers and five losses out."""
+    _check_frozen_stages(config)
     images, image_meta = _image_inputs(config)
     rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks = _target_inputs(config)
     inputs = [images, image_meta, rpn_match, rpn_target, gt_class_ids, gt_boxes_px, gt_masks]
@@ -92,26 +93,40 @@ def build_training_model(config):
         proposals = NormalizeBoxes(config.box_edges, name="input_roi_normalized", dtype=FLOAT32)(
             [input_rois, images])
     targets = DetectionTargetLayer(config, name="proposal_targets", dtype=FLOAT32)
-    rois, class_ids, deltas, masks = targets([proposals, gt_class_ids, gt_boxes, gt_masks])
+    rois, class_ids, deltas, masks = targets(
+        [proposals, gt_class_ids, gt_boxes, gt_masks, *([image_meta] if targets.align else [])])
 
     class_logits, mrcnn_class, mrcnn_bbox = _classify(rois, feature_maps, image_meta, config)
     positive = FirstRows(max(targets.positive_count, 1), name="positive_rois", dtype=FLOAT32)
     mrcnn_mask = _masks(positive(rois), feature_maps, image_meta, config)
 
     active = ActiveClasses(name="active_class_ids", dtype=FLOAT32)(image_meta)
+    per_sample = config.BBOX_LOSS_NORMALIZER == "sample"
     loss_inputs = {
         "rpn_class_loss": [rpn_match, rpn_class_logits],
         "rpn_bbox_loss": [rpn_target, rpn_match, rpn_bbox],
         "mrcnn_class_loss": [class_ids, class_logits, active],
-        "mrcnn_bbox_loss": [deltas, class_ids, mrcnn_bbox],
+        "mrcnn_bbox_loss": [deltas, class_ids, mrcnn_bbox, *([rois] if per_sample else [])],
         "mrcnn_mask_loss": [masks, class_ids, mrcnn_mask],
     }
-    options = {"mrcnn_class_loss": {"class_weights": _class_weights(config)}}
+    options = {
+        "rpn_bbox_loss": {"beta": float(config.RPN_SMOOTH_L1_BETA), "per_sample": per_sample},
+        "mrcnn_class_loss": {"class_weights": _class_weights(config)},
+        "mrcnn_bbox_loss": {"beta": float(config.ROI_SMOOTH_L1_BETA)},
+    }
     losses = [LossLayer(name, options.get(name))(x) for name, x in loss_inputs.items()]
     output_rois = layers.Identity(name="output_rois", dtype=FLOAT32)(rois)
     outputs = [rpn_class_logits, rpn_class, rpn_bbox, class_logits, mrcnn_class, mrcnn_bbox]
     outputs += [mrcnn_mask, rpn_rois, output_rois, *losses]
     return TrainingModel(inputs, outputs, name="mask_rcnn")
+
+
+def _check_frozen_stages(config):
+    """Raises ValueError for FREEZE_AT with a network whose stages nobody knows."""
+    if config.FREEZE_AT and not isinstance(config.BACKBONE, str):
+        raise ValueError(f"FREEZE_AT = {config.FREEZE_AT} counts the stages of a ResNet by name: "
+                         "expected 0 with a BACKBONE of your own; `layers` of train() freezes "
+                         "layers by their names")
 
 
 def _class_weights(config):

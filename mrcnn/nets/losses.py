@@ -31,16 +31,31 @@ def _mean_where(values, mask):
     return _mean_of_batch(ops.sum(ops.where(mask, values, 0.0)), count)
 
 
+def _box_loss(values, positive, sampled):
+    """Mean of `values` where positive; with `sampled` their sum over the number of its Trues."""
+    if sampled is None:
+        return _mean_where(values, positive)
+    count = ops.sum(ops.cast(sampled, "float32"))
+    return _mean_of_batch(ops.sum(ops.where(positive, values, 0.0)), count)
+
+
 def _cross_entropy(labels, logits):
     """Softmax cross entropy from logits [..., C] and integer labels [...]."""
     picked = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
     return ops.logsumexp(logits, axis=-1) - picked
 
 
-def smooth_l1_loss(y_true, y_pred):
-    """Elementwise: half the square up to 1, linear beyond (Fast R-CNN, equation 3)."""
+def smooth_l1_loss(y_true, y_pred, beta=1.0):
+    """Elementwise: half the square up to `beta`, linear beyond (Fast R-CNN, equation 3).
+
+    Args:
+        beta: where the square, divided by it, turns into a line; 0 is L1.
+    """
     distance = ops.abs(y_true - y_pred)
-    return ops.where(distance < 1.0, 0.5 * ops.square(distance), distance - 0.5)
+    if not beta:
+        return distance
+    square = 0.5 / beta * ops.square(distance)
+    return ops.where(distance < beta, square, distance - 0.5 * beta)
 
 
 def rpn_class_loss(rpn_match, rpn_class_logits):
@@ -55,19 +70,23 @@ def rpn_class_loss(rpn_match, rpn_class_logits):
     return _mean_where(_cross_entropy(labels, rpn_class_logits), ops.not_equal(match, 0))
 
 
-def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox):
-    """Deltas of the positive anchors.
+def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox, beta=1.0, per_sample=False):
+    """Deltas of the positive anchors: the mean over their coordinates.
 
     Args:
         target_bbox: [B, T, 4]; row i belongs to the i-th positive anchor of the image.
         rpn_match: [B, A, 1] as above.
         rpn_bbox: [B, A, 4].
+        beta: of smooth L1.
+        per_sample: the sum over the coordinates, divided by the number of anchors that are
+            positive or negative, as Faster R-CNN's code does it.
     """
     rows = min(target_bbox.shape[1], rpn_match.shape[1] or target_bbox.shape[1])
     anchors, is_positive = first_true(ops.equal(rpn_match[..., 0], 1), rows)
     predicted = ops.take_along_axis(rpn_bbox, anchors[..., None], axis=1)
-    loss = smooth_l1_loss(target_bbox[:, :rows], predicted)
-    return _mean_where(loss, ops.broadcast_to(is_positive[..., None], ops.shape(loss)))
+    loss = smooth_l1_loss(target_bbox[:, :rows], predicted, beta)
+    positive = ops.broadcast_to(is_positive[..., None], ops.shape(loss))
+    return _box_loss(loss, positive, ops.not_equal(rpn_match, 0) if per_sample else None)
 
 
 def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids, class_weights=None):
@@ -93,16 +112,19 @@ def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids, class_wei
     return _mean_of_batch(total, ops.sum(weights))
 
 
-def mrcnn_bbox_loss(target_bbox, target_class_ids, pred_bbox):
-    """Deltas of the positive rois, at their own class.
+def mrcnn_bbox_loss(target_bbox, target_class_ids, pred_bbox, rois=None, beta=1.0):
+    """Deltas of the positive rois, at their own class: the mean over their coordinates.
 
     Args:
         target_bbox: [B, R, 4]; target_class_ids: [B, R]; pred_bbox: [B, R, C, 4].
+        rois: [B, R, 4]; with them the sum over the coordinates, divided by the number of rois
+            (zero rows behind the last one are none), as Fast R-CNN's code does it.
+        beta: of smooth L1.
     """
     predicted = ops.take_along_axis(pred_bbox, target_class_ids[..., None, None], axis=2)[:, :, 0]
-    loss = smooth_l1_loss(target_bbox, predicted)
+    loss = smooth_l1_loss(target_bbox, predicted, beta)
     positive = ops.broadcast_to(target_class_ids[..., None] > 0, ops.shape(loss))
-    return _mean_where(loss, positive)
+    return _box_loss(loss, positive, None if rois is None else ops.any(rois != 0.0, axis=-1))
 
 
 def mrcnn_mask_loss(target_masks, target_class_ids, pred_masks):

@@ -30,7 +30,7 @@ class TrainingModel(keras.Model):
         self._norms = FrozenNorms(self)
         self._stages = None
         self.loss_weights = dict.fromkeys(LOSSES, 1.0)
-        self.weight_decay = 0.0
+        self.weight_decay, self.decay_mode = 0.0, "mean"
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in LOSSES}
 
     def call(self, inputs, training=None, mask=None):
@@ -50,15 +50,16 @@ class TrainingModel(keras.Model):
         """
         self._stages = RematerializedStages(self) if wanted else None
 
-    def configure_losses(self, loss_weights, weight_decay):
+    def configure_losses(self, loss_weights, weight_decay, decay_mode="mean"):
         """Set before `compile`.
 
         Args:
             loss_weights: factor of each loss by name; one left out counts 1.
-            weight_decay: of the squares' mean of every trained tensor but gamma and beta.
+            weight_decay: of every trained tensor but gamma and beta.
+            decay_mode: what of their squares it counts, see Config.WEIGHT_DECAY_MODE.
         """
         self.loss_weights = {name: float(loss_weights.get(name, 1.0)) for name in LOSSES}
-        self.weight_decay = float(weight_decay)
+        self.weight_decay, self.decay_mode = float(weight_decay), decay_mode
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Weighted sum of the five losses and the weight decay: a scalar.
@@ -75,12 +76,19 @@ class TrainingModel(keras.Model):
         return kernels.share_of_loss(total, whole)
 
     def decay_loss(self):
-        """Matterport's weight decay: decay * sum(w^2) / size(w), summed over the tensors."""
+        """The weight decay, summed over the tensors.
+
+        "mean" is Matterport's, decay * sum(w^2) / size(w); "l2" is decay / 2 * sum(w^2), whose
+        gradient is decay * w.
+        """
         if not self.weight_decay:
             return 0.0
         terms = [
-            ops.sum(ops.square(w)) / float(np.prod(w.shape))
+            ops.sum(ops.square(w)) / self._decay_divisor(w)
             for w in self.trainable_variables
             if w.name not in NOT_DECAYED
         ]
         return self.weight_decay * sum(terms, 0.0)
+
+    def _decay_divisor(self, weights):
+        return 2.0 if self.decay_mode == "l2" else float(np.prod(weights.shape))

@@ -2,6 +2,7 @@
 
     python samples/balloon/balloon.py train --dataset=DIR --weights=coco
     python samples/balloon/balloon.py train --dataset=DIR --weights=none --small
+    python samples/balloon/balloon.py train --dataset=DIR --weights=none --small --preset=paper
     python samples/balloon/balloon.py train --dataset=DIR --weights=last
     python samples/balloon/balloon.py evaluate --dataset=DIR --weights=last
     python samples/balloon/balloon.py detect --weights=last --image=party.jpg
@@ -12,7 +13,8 @@ DIR holds `train/` and `val/`, each with images and a `via_region_data.json` of 
 Annotator, version 1 or 2. Weights: `coco` and `imagenet` are downloaded, `last` is the newest
 file under --logs, `none` starts from random numbers; anything else is a path. Splash writes
 `segment_<image>` beside the image, or `segmentation_<video>` beside the video; detect writes
-pictures into a new folder below `results/`. Give all commands the same --small as train.
+pictures into a new folder below `results/`. Give all commands the same --small and --preset as
+train; what --preset does, docs/two-schools.md says.
 
 Hardware and results: see samples/README.md. The script is a pattern for data of your own:
 subclass Config, subclass Dataset with `load_mask`, and say in a Sample how the data are read.

@@ -1,11 +1,12 @@
 """Mask R-CNN on drawn shapes: nothing to download, the quickest way to see it learn.
 
     python samples/shapes/shapes.py train --logs=logs             # from random weights
+    python samples/shapes/shapes.py train --preset=paper          # the paper's way
     python samples/shapes/shapes.py evaluate --weights=last       # COCO numbers, mean AP
     python samples/shapes/shapes.py detect --weights=last --output=shapes.png
     python samples/shapes/shapes.py splash --weights=last --image=picture.png
 
-Hardware and results: see samples/README.md.
+Hardware and results: see samples/README.md. Give all commands the same --preset as train.
 
 Each image of 128 x 128 pixels holds one to four circles, squares and triangles in random
 colours, some partly hidden by others. The script is also the shortest pattern for data of your

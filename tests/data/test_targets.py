@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from tolerances import GEOMETRY
-from toy import config_with, rectangles
+from toy import ToyDataset, config_with, example, rectangles
 
 from mrcnn.config import Config
 from mrcnn.data.anchoring import config_anchors, feature_shapes
 from mrcnn.data.detection_targets import build_detection_targets, generate_random_rois
 from mrcnn.data.formats.loading import load_dataset
+from mrcnn.data.generator import DataGenerator
 from mrcnn.data.ground_truth import load_image_gt
 from mrcnn.data.targets import build_rpn_targets
 from mrcnn.geometry.boxes import apply_box_deltas
@@ -106,9 +107,9 @@ def test_without_low_quality_matches_there_may_be_no_positive_anchor():
                                     np.array([[3, 3, 6, 6]]), config)
     assert ((match == 1).sum(), (match == -1).sum()) == (0, 32)
     assert not bbox.any()
-    for class_ids, boxes in ((np.zeros(0, int), np.zeros((0, 4))), (np.array([-1]), [[0, 0, 9, 9]])):
+    for class_ids, boxes in (([], np.zeros((0, 4))), ([-1], [[0, 0, 9, 9]])):
         match, _ = build_rpn_targets(
-            SHAPE, config_anchors(config, SHAPE), class_ids, boxes, config)
+            SHAPE, config_anchors(config, SHAPE), np.array(class_ids, int), boxes, config)
         assert not (match == 1).any()
 
 
@@ -234,6 +235,20 @@ def test_c4_has_nine_anchors_a_cell():
     np.testing.assert_allclose(centres, 0, atol=GEOMETRY)
     sides = np.sqrt(np.prod(anchors[:9, 2:] - anchors[:9, :2], axis=1))
     np.testing.assert_allclose(sides, [32, 64, 128] * 3, atol=GEOMETRY)
+
+
+@pytest.mark.parametrize("kind", OTHER_ANCHORS)
+def test_batches_have_a_match_for_every_anchor(kind):
+    config = config_with(**OTHER_ANCHORS[kind])
+    dataset = ToyDataset(example(boxes=((8, 8, 40, 30),)), example(seed=1, boxes=()))
+    inputs, _ = DataGenerator(dataset, config, shuffle=False)[0]
+    anchors = config_anchors(config, SHAPE)
+    assert inputs[2].shape == (2, len(anchors), 1)
+    expected = slow_match(anchors, [1], [[8, 8, 40, 30]])[0]
+    positive = np.flatnonzero(inputs[2][0, :, 0] == 1)
+    assert len(positive)
+    assert (expected[positive] == 1).all()
+    assert not (inputs[2][1] == 1).any()
 
 
 def test_rounded_anchors_have_their_own_place_in_the_cache():

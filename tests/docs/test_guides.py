@@ -97,7 +97,7 @@ def test_knobs_that_are_named_exist(page):
 def test_there_is_something_to_check():
     names = [page.name for page in GUIDES]
     assert names == ["coming-from-matterport.md", "speed-and-deployment.md",
-                     "troubleshooting.md", "your-own-data.md"]
+                     "troubleshooting.md", "two-schools.md", "your-own-data.md"]
     texts = [text_of(page) for page in PAGES]
     assert sum(len(commands(text)) for text in texts) > 20
     assert sum(len(blocks(text, "python")) for text in texts) > 10

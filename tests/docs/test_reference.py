@@ -19,7 +19,8 @@ FEW = 2  # parameters that a docstring of one sentence may leave to their names
 ELSEWHERE = re.compile(r"(those of|[Oo]thers? as|[Aa]s|[Ss]ee|above) (`|scikit-image|the constr)")
 # Methods that Keras calls and explains, and what the class says of the step they are.
 OF_KERAS = {"build", "call", "compute_output_shape", "compute_output_spec", "get_config"}
-COMPUTED = ["BATCH_SIZE", "IMAGE_SHAPE", "IMAGE_META_SIZE", "BACKBONE_SHAPES"]  # not set by people
+# They follow from other knobs; what IMAGE_MEAN is, two-schools.md says.
+COMPUTED = ["IMAGE_MEAN", "BATCH_SIZE", "IMAGE_SHAPE", "IMAGE_META_SIZE", "BACKBONE_SHAPES"]
 LAYERS = {"AnchorLayer", "BatchNorm", "DetectionLayer", "DetectionTargetLayer", "ProposalLayer",
           "PyramidROIAlign", "TimeDistributed"}
 

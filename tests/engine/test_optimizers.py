@@ -48,7 +48,7 @@ def test_schedule_survives_its_configuration():
     schedule = WarmupSchedule(0.1, 5, 50, "cosine")
     copy = WarmupSchedule.from_config(schedule.get_config())
     assert copy.get_config() == {"base": 0.1, "warmup_steps": 5, "total_steps": 50,
-                                 "shape": "cosine"}
+                                 "shape": "cosine", "drops": ()}
     assert float(copy(20)) == float(schedule(20))
 
 
@@ -56,7 +56,7 @@ def test_what_the_knobs_ask_for():
     assert learning_rate_of(config_with(), 0.01, 100) == 0.01
     schedule = learning_rate_of(config_with(LR_SCHEDULE="cosine", WARMUP_STEPS=3), 0.01, 100)
     assert schedule.get_config() == {"base": 0.01, "warmup_steps": 3, "total_steps": 100,
-                                     "shape": "cosine"}
+                                     "shape": "cosine", "drops": ()}
     warm = learning_rate_of(config_with(WARMUP_STEPS=3), 0.01, 100)
     assert isinstance(warm, WarmupSchedule) and warm.shape is None
     own = learning_rate_of(config_with(LR_SCHEDULE=lambda step: 1 / (1 + step)), 0.01, 100)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from loop_oracles import delta_between, iou, random_boxes
 from tolerances import TWINS
 
+from mrcnn.config import Config
 from mrcnn.geometry.boxes import norm_boxes
 from mrcnn.geometry.masks import minimize_mask
 from mrcnn.layers.detection_target import DetectionTargetLayer
@@ -259,13 +260,13 @@ def test_extreme_counts(rois, ratio):
 
 
 def test_own_standard_deviation_and_config():
-    class Knobs:
+    class Knobs(Config):
         TRAIN_ROIS_PER_IMAGE, ROI_POSITIVE_RATIO, SEED = 12, 0.5, 3
-        BBOX_STD_DEV, MASK_SHAPE = np.array([0.2, 0.3, 0.4, 0.5]), [8, 6, 1]
+        BBOX_STD_DEV, MASK_SHAPE = np.array([0.2, 0.3, 0.4, 0.5]), [8, 6]
         USE_MINI_MASK = False
 
     proposals = proposals_for(OBJECTS)
-    layer = DetectionTargetLayer(Knobs)
+    layer = DetectionTargetLayer(Knobs())
     outputs = layer([proposals[None], OBJECTS.class_ids[None], OBJECTS.boxes[None],
                      OBJECTS.masks[None].astype(np.uint8)])
     outputs = [np.asarray(t)[0] for t in outputs]

@@ -1,4 +1,4 @@
-"""ProposalLayer's options against a slow loop: levels by themselves, least size, stretch, window."""
+"""ProposalLayer's options against a slow loop: levels by themselves, size, stretch, window."""
 
 import math
 

@@ -41,7 +41,7 @@ def tiny_config(**knobs):
 def pixel_anchors(config, shape):
     """All anchors [A, 4] of an image shape."""
     shapes = compute_backbone_shapes_from_strides(shape, config.BACKBONE_STRIDES)
-    return generate_pyramid_anchors(config.RPN_ANCHOR_SCALES, config.RPN_ANCHOR_RATIOS, shapes,
+    return generate_pyramid_anchors(config.level_scales, config.RPN_ANCHOR_RATIOS, shapes,
                                     config.BACKBONE_STRIDES, config.RPN_ANCHOR_STRIDE)
 
 

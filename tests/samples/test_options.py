@@ -85,6 +85,8 @@ def test_what_samples_with_files_refuse(name, arguments, message, files, capsys)
     ("balloon", ["train", "--year=2012"], "unrecognized arguments: --year"),
     ("shapes", ["train", "--dataset=x"], "unrecognized arguments: --dataset"),
     ("balloon", ["detect", "--weights=coco", "--image={0}/a.png"], "trained for balloon"),
+    ("shapes", ["train", "--preset=papper"], "--preset: preset = 'papper': .*valid: paper"),
+    ("voc", ["train", "--dataset={0}", "--weights=none", "--preset="], "--preset: preset = ''"),
 ])
 def test_what_one_sample_refuses(name, arguments, message, files, capsys):
     line = refusal(name, [argument.format(files) for argument in arguments], capsys)
@@ -115,6 +117,33 @@ def test_the_dataset_folder_may_be_made_by_a_download(tmp_path):
     folder = f"--dataset={tmp_path}/new"
     args = options_of("voc", "train", folder, "--weights=none", "--download")
     assert args.download is True and args.year == "2012"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("preset", ["paper", "torchvision"])
+def test_every_sample_goes_under_a_school(name, preset, files):
+    data = [] if name == "shapes" else [f"--dataset={files}"]
+    kind, small = sample(name), ["--small"] if sample(name).small_config else []
+    args = options_of(name, "train", *data, "--weights=none", f"--preset={preset}", *small)
+    config, own = kind.make_config(args), kind.small_config or kind.config
+    assert config.PRESET.endswith(preset) and config.ROI_ALIGN == "roi_align"
+    assert (config.FREEZE_AT, config.FREEZE_BN) == (0, False)
+    assert config.STAGES == (("all", own.STAGES[-1][1], 1.0),)
+    assert (config.NAME, config.NUM_CLASSES) == (own.NAME, own.NUM_CLASSES)
+    assert config.OPTIMIZER == own.OPTIMIZER and config.WARMUP_STEPS == own.WARMUP_STEPS
+    assert config.LEARNING_RATE == own.LEARNING_RATE  # AdamW's, not the school's
+    args = options_of(name, "train", *data, f"--weights={files}/w.h5", f"--preset={preset}", *small)
+    config = kind.make_config(args)
+    assert (config.FREEZE_AT, config.FREEZE_BN) == (2, True)
+    config.validate()
+
+
+def test_a_schools_rate_goes_with_the_steps_of_a_sample(files):
+    args = options_of("balloon", "train", f"--dataset={files}", f"--weights={files}/w.h5",
+                      "--preset=paper", "--epochs=20")
+    config = sample("balloon").make_config(args)
+    assert config.LEARNING_RATE == 0.0025 and config.OPTIMIZER == "sgd"
+    assert config.WARMUP_STEPS == 200 and config.STAGES == (("all", 20, 1.0),)
 
 
 def test_a_default_for_the_shapes_and_coco_weights_for_coco(files):

@@ -4,11 +4,13 @@ torchvision's compiled operators do not come with it on a machine without a GPU:
 Mask R-CNN needs are written in Python here.
 """
 
+import os
 import sys
 
 import numpy as np
 import pytest
 
+os.environ["TORCHDYNAMO_DISABLE"] = "1"  # torchvision would compile its Python RoIAlign
 torch = pytest.importorskip("torch", reason="needs torch: make test-backends")
 
 OPERATORS = (
@@ -109,3 +111,80 @@ def lively(model, image, seed=0):
     patches = spread_out(heads.mask_predictor.conv5_mask, patches, 1.0)
     spread_out(heads.mask_predictor.mask_fcn_logits, patches, 2.0)
     return model
+
+
+def torchvision_model(num_classes, image, min_size, max_size, proposals=1000, detections=100):
+    """torchvision's maskrcnn_resnet50_fpn with lively random weights.
+
+    Args:
+        image: [H, W, 3] uint8, for `lively`.
+    """
+    imported()
+    from torchvision.models.detection import maskrcnn_resnet50_fpn
+
+    torch.manual_seed(0)
+    model = maskrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=num_classes, min_size=min_size,
+        max_size=max_size, rpn_post_nms_top_n_test=proposals,
+        box_detections_per_img=detections)
+    return lively(model, tensor_of(image))
+
+
+def tensor_of(image):
+    """[H, W, 3] uint8 -> [3, H, W] in 0..1."""
+    return torch.as_tensor(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def answers(model, image):
+    """Everything a model computes on the way, in our layouts; boxes are (y0, x0, y1, x1).
+
+    Args:
+        model: of `torchvision_model`.
+        image: [H, W, 3] uint8.
+
+    Returns:
+        Dict of arrays: "molded" [1, H, W, 3]; "features", list; "rpn_logits" [A], "rpn_deltas"
+        [A, 4]; "proposals" [N, 4] px of the molded image; "class_logits" [N, C], "deltas"
+        [N, C, 4]; "molded_boxes" [D, 4] and "small_masks" [D, h, w]; "boxes" [D, 4] px of the
+        image, "masks" [D, H, W] bool, "class_ids", "scores".
+    """
+    seen = {}
+    hooks = [part.register_forward_hook(lambda _, __, output, name=name: seen.update(
+                 {name: output})) for name, part in (
+        ("transform", model.transform), ("backbone", model.backbone), ("rpn_head", model.rpn.head),
+        ("rpn", model.rpn), ("predictor", model.roi_heads.box_predictor))]
+    hooks.append(model.roi_heads.register_forward_hook(lambda _, __, output: seen.update(
+        heads={name: value.clone() for name, value in output[0][0].items()})))
+    with torch.no_grad():
+        [found] = model([tensor_of(image)])
+    for hook in hooks:
+        hook.remove()
+    logits, deltas = seen["rpn_head"]
+    class_logits, box_deltas = seen["predictor"]
+    classes = class_logits.shape[1]
+    return {
+        "molded": channels_last(seen["transform"][0].tensors),
+        "features": [channels_last(one) for one in seen["backbone"].values()],
+        "rpn_logits": np.concatenate([channels_last(one).ravel() for one in logits]),
+        "rpn_deltas": swapped(np.concatenate([channels_last(one).reshape(-1, 4)
+                                              for one in deltas])),
+        "proposals": swapped(seen["rpn"][0][0].numpy()),
+        "class_logits": class_logits.numpy(),
+        "deltas": swapped(box_deltas.numpy().reshape(-1, classes, 4)),
+        "molded_boxes": swapped(seen["heads"]["boxes"].numpy()),
+        "small_masks": seen["heads"]["masks"][:, 0].numpy(),
+        "boxes": swapped(found["boxes"].numpy()),
+        "masks": found["masks"][:, 0].numpy() > 0.5,
+        "class_ids": found["labels"].numpy(),
+        "scores": found["scores"].numpy(),
+    }
+
+
+def channels_last(tensor):
+    """[B, C, H, W] -> array [B, H, W, C]."""
+    return tensor.permute(0, 2, 3, 1).numpy()
+
+
+def swapped(boxes):
+    """(x, y, ...) pairs to (y, x, ...), also of deltas (dx, dy, dw, dh)."""
+    return boxes[..., [1, 0, 3, 2]]

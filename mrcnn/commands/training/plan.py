@@ -76,13 +76,13 @@ def make_plan(options):
         ValueError, OSError: what is wrong with settings, folders, weights or data.
     """
     settings = read_settings(options.config, options.all_assignments(), TrainConfig)
-    given, said, gpu = settings.config(), settings.said(), has_gpu()
-    _check_stages(given.STAGES)
-    _check_output(options.output)
-    small, why = defaults.is_small(options.small, options.weights, said, gpu)
+    gpu = has_gpu()
+    small, why = defaults.is_small(options.small, options.weights, settings.said(), gpu)
     weights = defaults.weights_name(options.weights, small, settings.cls.PRESET)
     start = None if is_download(weights) else find_weights(weights)
     _follow_preset(settings, start)
+    _check_stages(settings.config().STAGES)
+    _check_output(options.output)
     data, said = _sets(options), settings.said()
     start = start or find_weights(weights)
     knobs = defaults.network_knobs(data, start, small, said, gpu)

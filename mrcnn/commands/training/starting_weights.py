@@ -10,7 +10,7 @@ IMAGENET, NONE = "imagenet", "none"
 ARCHITECTURE = (
     "BACKBONE", "BACKBONE_WIDTH", "TOP_DOWN_PYRAMID_SIZE", "FPN_CLASSIF_FC_LAYERS_SIZE",
     "RPN_CONV_CHANNELS", "MASK_CONV_CHANNELS", "POOL_SIZE", "MASK_SHAPE", "RPN_ANCHOR_SCALES",
-    "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_STRIDE", "IMAGE_CHANNEL_COUNT", "MEAN_PIXEL",
+    "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_STRIDE", "IMAGE_CHANNEL_COUNT", "MEAN_PIXEL", "IMAGE_MEAN",
     "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "IMAGE_RESIZE_MODE", "TRAIN_BN", "OPTIMIZER",
     "BBOX_STD_DEV", "RPN_BBOX_STD_DEV", "RESNET_STYLE", "BATCH_NORM_EPSILON", "HEADS_BATCH_NORM",
     "FEATURES", "BACKBONE_STRIDES", "BOX_NORMALIZATION", "RPN_ANCHOR_ROUNDING", "BBOX_XFORM_CLIP",
@@ -45,7 +45,8 @@ class Start:
         config = self.description.config
         if config is not None:  # batch-norm that learns goes wrong on smaller batches
             batch = () if config.TRAIN_BN is False else ("IMAGES_PER_GPU",)
-            return {name: getattr(config, name) for name in (*ARCHITECTURE, *batch)}
+            return {name: getattr(config, name) for name in (*ARCHITECTURE, *batch)
+                    if config.is_assigned(name)}
         return {"BACKBONE": self.description.backbone} if self.description.backbone else {}
 
     def knows(self, class_names):
