@@ -9,6 +9,7 @@ from mrcnn.geometry.bilinear import bilinear_float
 from mrcnn.geometry.boxes import box_refinement, compute_overlaps
 
 POSITIVE_FROM = 0.5  # IoU with an object
+HALF = 0.5 - 1e-5  # share of a bin from which it is mask, as in the layer
 AROUND_OBJECTS = 0.9  # share of the random rois that lie near an object
 
 
@@ -16,7 +17,9 @@ def build_detection_targets(rpn_rois, gt_class_ids, gt_boxes, gt_masks, config, 
     """Samples rois and says what the heads should answer for them.
 
     At most TRAIN_ROIS_PER_IMAGE * ROI_POSITIVE_RATIO rois are positive; background fills up the
-    rest, some of it more than once if there is too little.
+    rest, some of it more than once if there is too little (ROI_BALANCED_SAMPLER or not). With
+    PROPOSAL_APPEND_GT the boxes of the objects are among the rois to choose from; with ROI_ALIGN
+    "roi_align" the masks are the RoIAlign of the objects' masks, 0 or 1.
 
     Args:
         rpn_rois: [N, (y1, x1, y2, x2)] pixels.
@@ -39,6 +42,8 @@ def build_detection_targets(rpn_rois, gt_class_ids, gt_boxes, gt_masks, config, 
     """
     rois = np.asarray(rpn_rois)
     class_ids, boxes, masks = _objects(rois, gt_class_ids, gt_boxes, gt_masks, config)
+    if config.PROPOSAL_APPEND_GT:
+        rois = np.concatenate([rois, boxes])
     overlaps = compute_overlaps(rois, boxes) if len(boxes) else np.zeros((len(rois), 1))
     best, best_iou = overlaps.argmax(axis=1), overlaps.max(axis=1)
     keep, positives = _sample(best_iou, config, np.random if rng is None else rng)
@@ -53,9 +58,8 @@ def build_detection_targets(rpn_rois, gt_class_ids, gt_boxes, gt_masks, config, 
         out_ids[rows] = class_ids[objects]
         deltas = box_refinement(rois[rows], boxes[objects]) / np.asarray(config.BBOX_STD_DEV)
         out_boxes[rows, out_ids[rows]] = deltas
-        whole = {i: _whole(masks[:, :, i], boxes[i], config) for i in set(objects.tolist())}
-        for row, i in enumerate(objects.tolist()):
-            crop = _mask_in_roi(*whole[i], rois[row], config.MASK_SHAPE)
+        crops = _aligned_masks if config.ROI_ALIGN == "roi_align" else _resized_masks
+        for row, crop in enumerate(crops(masks, boxes, objects.tolist(), rois, config)):
             out_masks[row, :, :, out_ids[row]] = crop
     return rois, out_ids, out_boxes, out_masks
 
@@ -118,6 +122,44 @@ def _mask_in_roi(mask, place, roi, shape):
     shared = mask[top - place[0] : max(y2 - place[0], 0), left - place[1] : max(x2 - place[1], 0)]
     part[top - y1 :, left - x1 :][: shared.shape[0], : shared.shape[1]] = shared
     return _resized(part, shape)
+
+
+def _resized_masks(masks, boxes, objects, rois, config):
+    """Yields the mask of each object inside its roi, resized: [*MASK_SHAPE] float."""
+    whole = {i: _whole(masks[:, :, i], boxes[i], config) for i in set(objects)}
+    for row, i in enumerate(objects):
+        yield _mask_in_roi(*whole[i], rois[row], config.MASK_SHAPE)
+
+
+def _aligned_masks(masks, boxes, objects, rois, config):
+    """Yields the RoIAlign of each object's mask in its roi: [*MASK_SHAPE] of 0.0 and 1.0."""
+    size = masks.shape[:2]
+    for row, i in enumerate(objects):
+        low, high = (np.asarray(corner, float) for corner in (rois[row][:2], rois[row][2:]))
+        if config.USE_MINI_MASK:  # from pixels of the image to those of the mini-mask
+            scale = size / np.maximum(boxes[i][2:] - boxes[i][:2], 1)
+            low, high = (low - boxes[i][:2]) * scale, (high - boxes[i][:2]) * scale
+        down, across = (
+            _bin_weights(low[axis], high[axis], size[axis], config.MASK_SHAPE[axis],
+                         config.ROI_ALIGN_SAMPLING_RATIO, config.ROI_ALIGN_ALIGNED)
+            for axis in (0, 1)
+        )
+        yield (down @ masks[:, :, i].astype(float) @ across.T >= HALF).astype(np.float32)
+
+
+def _bin_weights(low, high, size, bins, ratio, aligned):
+    """What each pixel of an axis counts in each bin of RoIAlign: [bins, size]; see the layer."""
+    first, extent = (low - 0.5, high - low) if aligned else (low, max(high - low, 1.0))
+    points = ratio or max(int(np.ceil(extent / bins)), 0)
+    weights = np.zeros((bins, size))
+    for point in range(bins * points):
+        place = first + (point + 0.5) * extent / (bins * points)
+        if -1.0 <= place <= size:
+            place = min(max(place, 0.0), size - 1.0)
+            below = int(place)
+            weights[point // points, below] += (below + 1 - place) / points
+            weights[point // points, min(below + 1, size - 1)] += (place - below) / points
+    return weights
 
 
 def generate_random_rois(image_shape, count, gt_class_ids, gt_boxes, rng=None):

@@ -14,6 +14,9 @@ from mrcnn.data.grouping import grouping_of
 MOST_WORKERS = 4
 REMEMBERED = 4096  # batches whose images are remembered
 SIZE_STEP = 64  # pixels
+# Batches that wait to be used. Full masks of two images of 800 x 1333 px, 100 objects each, are
+# 213 MB.
+READ_AHEAD, FULL_MASKS_AHEAD = 10, 4
 
 # Name of the model's input -> name in the batch, type given to Keras. Masks are uint8 because
 # tf.distribute cannot sum bool.
@@ -66,7 +69,8 @@ class TrainingFeed(keras.utils.PyDataset):
     def __init__(self, dataset, config, shuffle=True, augmentation=None,
                  no_augmentation_sources=None, first_batch=0, batch_count=None, seed=None,
                  workers=None, share=(0, 1)):
-        super().__init__(workers=_workers(config, workers), use_multiprocessing=False)
+        super().__init__(workers=_workers(config, workers), use_multiprocessing=False,
+                         max_queue_size=READ_AHEAD if config.USE_MINI_MASK else FULL_MASKS_AHEAD)
         self.dataset, self.config = dataset, config
         self.first_batch, self.batch_count = first_batch, batch_count
         self.error = None
@@ -109,7 +113,7 @@ class TrainingFeed(keras.utils.PyDataset):
                 for example in examples
             ])
         self._remember(index, [example.image_id for example in examples])
-        return {name: arrays[source].astype(dtype, copy=False)
+        return {name: _typed(arrays[source], dtype)
                 for name, (source, dtype) in MODEL_INPUTS.items() if source in arrays}
 
     def _places(self, index):
@@ -149,6 +153,12 @@ class TrainingFeed(keras.utils.PyDataset):
             image_ids = [self._passes.order(number)[position]
                          for number, position in self._places(index)]
         return [image_label(self.dataset, image_id) for image_id in image_ids]
+
+
+def _typed(array, dtype):
+    """The array in another type; bool as uint8 in place."""
+    same_bytes = array.dtype == bool and dtype == np.uint8
+    return array.view(np.uint8) if same_bytes else array.astype(dtype, copy=False)
 
 
 def _workers(config, workers):

@@ -370,7 +370,8 @@ class MaskRCNN:
                 slices with arrays and reads no more than those: np.memmap, tifffile.memmap,
                 a zarr or h5py array.
             tile: side of a tile in pixels of the image, or (height, width); None for the
-                network's own size (IMAGE_SHAPE). A smaller one enlarges small objects.
+                network's own size (IMAGE_SHAPE; a square of IMAGE_MIN_DIM where the shortest edge
+                decides). A smaller one enlarges small objects.
             overlap: share of a tile that the next one sees too, 0 up to below 1. Best where
                 most objects fit into it.
             merge: how much of the smaller of two masks must lie in the other, where both tiles

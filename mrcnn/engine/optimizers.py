@@ -6,7 +6,6 @@ import numbers
 import keras
 from keras import ops
 
-
 DROP = 0.1  # what LR_SCHEDULE "steps" multiplies the rate by
 
 

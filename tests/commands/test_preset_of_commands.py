@@ -7,6 +7,7 @@ from data.formats import tiny_sets
 
 from mrcnn.commands import opening, schools
 from mrcnn.commands.coco_names import COCO_NAMES, COCO_NAMES_91
+from mrcnn.commands.reading import DataSource
 from mrcnn.commands.settings import load_config, read_settings
 from mrcnn.commands.training import plan as training_plan
 from mrcnn.commands.training import running, starting_weights
@@ -248,6 +249,21 @@ def test_classes_by_their_number_in_coco():
     assert [name for name in COCO_NAMES_91 if not name.startswith("unused")] == [*COCO_NAMES]
 
 
+def test_a_coco_set_is_read_by_the_names_of_the_file(zoo_file, coco_dir):
+    found = opening.describe(zoo_file("model.pth", "torchvision", 91))
+    dataset = DataSource(str(coco_dir), subset="val2017").load_for(found, "val2017")
+    assert dataset.class_names == list(COCO_NAMES_91)
+    usual = DataSource(str(coco_dir), subset="val2017").load("val2017")
+    assert usual.num_classes == 81
+    seen = 0
+    for image_id in usual.image_ids:
+        for mine, theirs in zip(dataset.instances(image_id), usual.instances(image_id),
+                                strict=True):
+            assert mine.class_id == usual.class_info[theirs.class_id]["id"]  # COCO's number
+            seen += 1
+    assert seen > 50
+
+
 def test_training_goes_on_under_the_preset_of_the_weights(pets, zoo_file):
     path = zoo_file("model.pth", "torchvision", 91)
     plan = planned(pets, weights=str(path))
@@ -256,6 +272,8 @@ def test_training_goes_on_under_the_preset_of_the_weights(pets, zoo_file):
     assert (config.FREEZE_AT, config.FREEZE_BN, config.BACKBONE) == (2, True, "resnet50")
     assert plan.stages() == [("all", 26, 1.0)]
     assert "for other classes" in dict(plan.lines)["start"]
+    sizes = ("IMAGE_MIN_DIM=128", "IMAGE_MAX_DIM=160")  # what the other mode would refuse
+    assert planned(pets, weights=str(path), assignments=sizes).config.IMAGE_MAX_DIM == 160
     with pytest.raises(ValueError, match="preset 'paper': .*trained under 'torchvision'"):
         planned(pets, weights=str(path), preset="paper")
     assert planned(pets, weights=str(path), preset="voc+torchvision").config.PRESET == (

@@ -5,7 +5,15 @@ import re
 import keras
 import pytest
 
-from mrcnn.engine.layer_selection import NAMED, named_layers, set_trainable, trainable_layers
+from mrcnn.config import Config
+from mrcnn.engine.layer_selection import (
+    NAMED,
+    kept_layers,
+    named_layers,
+    set_trainable,
+    trainable_layers,
+)
+from mrcnn.layers.batch_norm import BatchNorm
 from mrcnn.layers.time_distributed import TimeDistributed
 
 RESNET = ["conv1", "bn_conv1", "res2a_branch2a", "bn2a_branch2a", "res3a_branch2a",
@@ -82,3 +90,95 @@ def test_stages_need_a_resnet(layers):
 
 def test_the_names_are_matterports():
     assert set(NAMED) == {"heads", "3+", "4+", "5+", "all"}
+
+
+# --- FREEZE_BN and FREEZE_AT ----------------------------------------------------------------
+
+
+class Knobs(Config):
+    """A Config whose freezing is set by hand."""
+
+    def __init__(self, freeze_at=0, freeze_bn=False):
+        super().__init__()
+        self.FREEZE_AT, self.FREEZE_BN = freeze_at, freeze_bn
+
+
+def normed_model(backbone=RESNET):
+    """As `small_model`, with batch-norm where the names say so, and in a head."""
+    x = inputs = keras.Input((4,))
+    for name in [*backbone, "fpn_c5p5", "rpn_class_raw", "mrcnn_class_conv1"]:
+        norm = name.startswith("bn")
+        x = (BatchNorm(name=name) if norm else keras.layers.Dense(4, name=name))(x)
+    x = TimeDistributed(BatchNorm(name="mrcnn_class_bn1"), name="mrcnn_class_bn1")(
+        keras.layers.Reshape((2, 2))(x))
+    return keras.Model(inputs, x)
+
+
+NORMED_HEADS = ["fpn_c5p5", "rpn_class_raw", "mrcnn_class_conv1", "mrcnn_class_bn1"]
+
+
+@pytest.mark.parametrize("layers", ["all", "heads", "4+", "bn.*|res.*"])
+@pytest.mark.parametrize("freeze_bn", [False, True])
+@pytest.mark.parametrize("freeze_at", range(6))
+def test_what_the_knobs_keep(freeze_at, freeze_bn, layers):
+    stage_of = {"conv1": 1, "bn_conv1": 1}
+    stage_of |= {name: int(name.strip("resbn")[0]) for name in RESNET[2:]}
+    model = normed_model()
+    asked = {name for name in [*RESNET, *NORMED_HEADS]
+             if re.fullmatch(NAMED.get(layers, layers), name)}
+    expected = [name for name in [*RESNET, *NORMED_HEADS] if name in asked
+                and stage_of.get(name, 9) > freeze_at
+                and not (freeze_bn and name in stage_of and name.startswith("bn"))]
+    if not expected:
+        with pytest.raises(ValueError, match=f"FREEZE_AT = {freeze_at} and FREEZE_BN"):
+            set_trainable(model, layers, Knobs(freeze_at, freeze_bn))
+        return
+    assert set_trainable(model, layers, Knobs(freeze_at, freeze_bn)) == expected
+    trained = {w.path for w in model.trainable_weights}
+    for name, layer in named_layers(model):
+        paths = {w.path for w in layer.weights if "moving" not in w.path}
+        assert (paths <= trained) if name in expected else not paths & trained, name
+
+
+def test_a_later_stage_cannot_free_what_the_knobs_keep():
+    model = normed_model()
+    for layers in ("heads", "all", "3+", "all"):
+        chosen = set_trainable(model, layers, Knobs(2, True))
+        assert not {"conv1", "res2a_branch2a", "bn3a_branch2a"} & set(chosen)
+    assert set_trainable(model, "all", Knobs()) == RESNET + NORMED_HEADS
+
+
+def test_batch_norm_of_other_backbones_is_kept_too():
+    """Whatever its name; a Dense layer that is called like one is not."""
+    model = normed_model(["bn_stem", "block_a", "bn_block"])
+    model.get_layer("block_a").trainable = False
+    assert set_trainable(model, "all", Knobs(0, True)) == ["block_a", *NORMED_HEADS]
+
+
+def test_training_says_how_many_layers_stay():
+    assert kept_layers(normed_model(), Knobs()) == ""
+    line = kept_layers(normed_model(), Knobs(2, True))
+    assert line == "; 7 of the backbone's stay as they are (FREEZE_AT = 2, FREEZE_BN = True)"
+
+
+def test_frozen_layers_have_no_gradient_and_stay():
+    import numpy as np
+
+    model = normed_model()
+    set_trainable(model, "all", Knobs(3, True))
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    before = {w.path: keras.ops.convert_to_numpy(w) for w in model.weights}
+    inputs = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
+    model.fit(inputs, np.ones((16, 2, 2), np.float32), epochs=2, verbose=0)
+    moved = {w.path.split("/")[0] for w in model.weights
+             if (keras.ops.convert_to_numpy(w) != before[w.path]).any()}
+    assert moved == {"res4a_branch2a", "res5a_branch2a", *NORMED_HEADS}
+
+
+def test_freezing_stages_of_a_network_of_ones_own_is_refused():
+    from mrcnn.nets.assembly import build_model
+
+    config = Knobs(2)
+    config.BACKBONE = keras.applications.MobileNetV2
+    with pytest.raises(ValueError, match="FREEZE_AT = 2 counts the stages .* expected 0"):
+        build_model("training", config)

@@ -52,6 +52,39 @@ def test_schedule_survives_its_configuration():
     assert float(copy(20)) == float(schedule(20))
 
 
+@pytest.mark.parametrize(("warmup", "total", "drops"), [
+    (0, 90, (2 / 3, 11 / 12)), (10, 90, (2 / 3, 11 / 12)), (5, 30, (0.1, 0.5, 0.9)), (0, 7, (0.5,)),
+    (50, 20, (0.5,)),  # drops while it still climbs
+])
+def test_steps_divide_the_rate_by_ten(warmup, total, drops):
+    schedule = WarmupSchedule(0.02, warmup, total, "steps", drops)
+    for step in range(total + 30):
+        expected = 0.02 * (min((step + 1) / warmup, 1) if warmup else 1)
+        for share in drops:
+            expected *= 0.1 if step >= round(share * total) else 1
+        rate_there = float(schedule(keras.ops.convert_to_tensor(step)))
+        np.testing.assert_allclose(rate_there, expected, rtol=TWINS, err_msg=str(step))
+
+
+def test_steps_of_the_twelve_epochs_of_the_paper():
+    """90,000 steps, of which 60,000 and 20,000 come before the drops."""
+    schedule = WarmupSchedule(0.02, 0, 90_000, "steps", (8 / 12, 11 / 12))
+    for step, value in ((59_999, 0.02), (60_000, 0.002), (82_499, 0.002), (82_500, 0.0002)):
+        np.testing.assert_allclose(float(schedule(step)), value, rtol=TWINS)
+
+
+def test_steps_survive_their_configuration_and_follow_a_longer_run():
+    config = config_with(LR_SCHEDULE="steps", LR_STEPS=(0.5, 0.75), WARMUP_STEPS=2)
+    schedule = learning_rate_of(config, 0.1, 40)
+    copy = WarmupSchedule.from_config(schedule.get_config())
+    assert copy.get_config() == schedule.get_config()
+    assert schedule.drops == (0.5, 0.75) and schedule.total_steps == 40
+    np.testing.assert_allclose([float(copy(19)), float(copy(20))], [0.1, 0.01], rtol=TWINS)
+    copy.total_steps += 40  # as for the steps an optimizer has behind it when a run goes on
+    np.testing.assert_allclose([float(copy(39)), float(copy(40)), float(copy(60))],
+                               [0.1, 0.01, 0.001], rtol=TWINS)
+
+
 def test_what_the_knobs_ask_for():
     assert learning_rate_of(config_with(), 0.01, 100) == 0.01
     schedule = learning_rate_of(config_with(LR_SCHEDULE="cosine", WARMUP_STEPS=3), 0.01, 100)

@@ -239,6 +239,19 @@ def test_the_size_of_the_network_is_the_usual_tile():
     assert len(seen) == 2
 
 
+def test_the_shortest_edge_is_the_usual_tile_where_it_decides():
+    """A square of that side is neither enlarged nor shrunk."""
+    sizes = []
+
+    def seen(tiles):
+        sizes.extend(tile.shape[:2] for tile in tiles)
+        return [found_in(tile) for tile in tiles]
+
+    config = config_of(IMAGE_RESIZE_MODE="shortest_edge", IMAGE_MAX_DIM=107)
+    detect_tiled(seen, np.zeros((150, 200, 3), np.uint8), config)
+    assert set(sizes) == {(64, 64)}
+
+
 def test_batches_hold_no_more_than_the_config_says():
     sizes = []
 

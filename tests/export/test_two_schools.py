@@ -37,9 +37,8 @@ def test_saved_model(model, tmp_path):
         check(loaded.detect(image), model.detect([image])[0])
 
 
+@pytest.mark.parametrize("model", ["torchvision"], indirect=True)  # half a minute
 def test_onnx(model, tmp_path):
-    if model.config.PRESET == "paper":
-        pytest.skip("its operators are among those of torchvision's, and a file takes a minute")
     path = model.export(tmp_path / "tiny.onnx")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]

@@ -152,3 +152,72 @@ def test_more_targets_than_anchors():
     target, answer, match = normal(1, 30, 4), normal(1, 6, 4), np.ones((1, 6, 1), np.int32)
     expected = mean([smooth_l1(d) for d in (target[0, :6] - answer[0]).ravel()])
     check(losses.rpn_bbox_loss(target, match, answer), expected)
+
+
+# --- the other school -----------------------------------------------------------------------
+
+
+def smooth(difference, beta):
+    """Smooth L1 as Girshick's code has it."""
+    difference = abs(float(difference))
+    if difference < beta:
+        return 0.5 * difference**2 / beta
+    return difference - 0.5 * beta
+
+
+BETAS = [0.0, 1 / 9, 0.5, 1.0, 3.0]
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_beta_is_where_the_square_turns_into_a_line(beta):
+    target, answer = normal(60), normal(60)
+    expected = [smooth(d, beta) for d in target - answer]
+    np.testing.assert_allclose(losses.smooth_l1_loss(target, answer, beta), expected, rtol=TWINS)
+    at = losses.smooth_l1_loss(np.zeros(2), np.array([beta, 0.0]), beta)
+    np.testing.assert_allclose(at, [beta / 2, 0], atol=TWINS)
+
+
+@pytest.mark.parametrize("per_sample", [False, True], ids=["positives", "sample"])
+@pytest.mark.parametrize("beta", BETAS[:3])
+def test_rpn_box_loss_with_its_options(beta, per_sample):
+    target, answer = normal(B, 30, 4), normal(B, A, 4)
+    terms = []
+    for b in range(B):
+        for row, anchor in enumerate(np.flatnonzero(MATCH[b, :, 0] == 1)):
+            terms += [smooth(d, beta) for d in target[b, row] - answer[b, anchor]]
+    sampled = sum(MATCH[b, a, 0] != 0 for b in range(B) for a in range(A))
+    assert len(terms) > sampled > 0
+    loss = losses.rpn_bbox_loss(target, MATCH, answer, beta, per_sample)
+    check(loss, sum(terms) / sampled if per_sample else mean(terms))
+
+
+@pytest.mark.parametrize("beta", BETAS[:3])
+def test_roi_box_loss_over_the_sample_counts_rois_and_no_zero_rows(beta):
+    target, answer = normal(B, R, 4), normal(B, R, C, 4)
+    rois = RNG.uniform(0.1, 1, (B, R, 4)).astype(np.float32)
+    rois[0, 7:], rois[1, 4:] = 0, 0
+    rois[1, 0] = [0, 0, 0, 1e-3]  # a corner at 0 is no padding
+    terms = [smooth(d, beta) for b in range(B) for r in range(R) if CLASS_IDS[b, r]
+             for d in target[b, r] - answer[b, r, CLASS_IDS[b, r]]]
+    check(losses.mrcnn_bbox_loss(target, CLASS_IDS, answer, rois, beta), sum(terms) / (7 + 4))
+    check(losses.mrcnn_bbox_loss(target, CLASS_IDS, answer, beta=beta), mean(terms))
+
+
+def test_no_object_and_no_roi_give_zero_over_the_sample():
+    nothing, rois = np.zeros((B, R), np.int32), np.ones((B, R, 4), np.float32)
+    target, answer = normal(B, R, 4), normal(B, R, C, 4)
+    assert float(losses.mrcnn_bbox_loss(target, nothing, answer, rois)) == 0
+    assert float(losses.mrcnn_bbox_loss(target, nothing, answer, 0 * rois)) == 0
+    for match in (0, -1):
+        matches = np.full((B, A, 1), match, np.int32)
+        loss = losses.rpn_bbox_loss(normal(B, 30, 4), matches, normal(B, A, 4), 0.0, True)
+        assert float(loss) == 0
+
+
+def test_a_gradient_of_l1_is_a_sign():
+    import tensorflow as tf
+
+    answer = tf.Variable(normal(20))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(losses.smooth_l1_loss(np.zeros(20, np.float32), answer, 0.0))
+    np.testing.assert_array_equal(tape.gradient(loss, answer), np.sign(answer.numpy()))

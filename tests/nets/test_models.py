@@ -234,6 +234,23 @@ def test_weight_decay_is_on_kernels_and_biases_of_trained_layers_only(training):
     training.configure_losses({}, 0.0)
 
 
+def test_l2_weight_decay_is_half_the_sum_of_the_squares(training):
+    from mrcnn.engine.layer_selection import set_trainable
+
+    set_trainable(training, "mrcnn_class_bn1|mrcnn_bbox_fc|rpn_conv_shared")
+    training.configure_losses({}, 0.5, "l2")
+    decayed = [training.get_layer("mrcnn_bbox_fc"),
+               training.get_layer("rpn_model").get_layer("rpn_conv_shared")]
+    expected = 0.0
+    for weights in (w for layer in decayed for w in layer.weights):
+        for value in keras.ops.convert_to_numpy(weights).ravel():
+            expected += 0.5 * 0.5 * float(value) ** 2
+    np.testing.assert_allclose(float(training.decay_loss()), expected, rtol=NETWORK)
+    set_trainable(training, "all")
+    training.configure_losses({}, 0.0)
+    assert training.decay_mode == "mean"
+
+
 def test_heads_are_wrapped_and_the_rpn_is_one_nested_model(inference):
     assert isinstance(inference.get_layer("mrcnn_mask_conv1"), TimeDistributed)
     assert inference.get_layer("mrcnn_mask_conv1").layer.name == "mrcnn_mask_conv1"

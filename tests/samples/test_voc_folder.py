@@ -167,3 +167,18 @@ def test_the_sample_evaluates_its_own_way(folder, capsys):
     numbers = voc.commands.evaluate(made.Knowing(dataset), dataset)
     assert numbers["voc_ap50"] == numbers["voc_ap70"] == 1.0
     assert "(3 classes)" in capsys.readouterr().out
+
+
+def test_the_sample_trains_and_evaluates_under_a_school(folder, tmp_path, capsys):
+    sample = made.tiny(voc.Voc())
+    words = [f"--dataset={folder}", "--preset=paper", f"--logs={tmp_path}"]
+    tf.config.run_functions_eagerly(True)
+    try:
+        path = sample.main(["train", *words, "--weights=none", "--epochs=1"])
+        assert "Preset voc+paper: what differs" in capsys.readouterr().out
+        numbers = sample.main(["evaluate", *words, f"--weights={path}"])
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert set(numbers) >= {"bbox", "segm", "voc_ap50", "voc_ap70"}
+    code, out = run("info", path)
+    assert code == 0 and "preset  voc+paper" in out

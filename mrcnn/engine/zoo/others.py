@@ -1,4 +1,4 @@
-"""Models of other zoos that are not the Mask R-CNN read here, told by the names of their weights."""
+"""Models of other zoos that are not read here, told by the names of their weights."""
 
 import re
 

@@ -196,6 +196,11 @@ def _encoded(text, encoding):
     return text.encode("latin1")
 
 
+def _no_bytes():
+    """What Python 3 writes for empty bytes in the protocol of Python 2."""
+    return b""
+
+
 def numpy_names():
     """{(module, name): ours} for pickled numpy arrays, of any version of numpy and Python."""
     names = {("numpy", "ndarray"): Blank, ("numpy", "dtype"): Maker(
@@ -206,5 +211,6 @@ def numpy_names():
         names[multiarray, "scalar"] = Maker(_pickled_scalar)
         names[f"{core}.numeric", "_frombuffer"] = Maker(_pickled_buffer)
     names["_codecs", "encode"] = Maker(_encoded)
+    names["__builtin__", "bytes"] = names["builtins", "bytes"] = Maker(_no_bytes)
     names["collections", "OrderedDict"] = Maker(ordered_dict)
     return names

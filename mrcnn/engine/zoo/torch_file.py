@@ -4,8 +4,8 @@ Since 1.6 it is a zip archive: `<name>/data.pkl` describes the tensors, `<name>/
 the numbers of a storage. Before, it was a row of pickles followed by the numbers.
 """
 
+import contextlib
 import struct
-import sys
 import zipfile
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from mrcnn.engine.zoo.safe_pickle import (
     OpeningPickle,
     checked_shape,
     count_of,
-    ordered_dict,
+    numpy_names,
 )
 
 # First bytes of the old format: the pickle of PyTorch's magic number.
@@ -99,12 +99,16 @@ class StoredTensor:
 
 
 def is_torch_zip(path):
-    """Whether a file is a zip archive of PyTorch's."""
+    """Whether a file is a zip archive of PyTorch's, or the beginning of one."""
+    with open(path, "rb") as file:
+        head = file.read(300)
+    if not head.startswith(b"PK"):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
-        return False
+    except zipfile.BadZipFile:
+        return b"/data.pkl" in head  # its first entry
 
 
 def read_torch(path):
@@ -124,13 +128,23 @@ def read_torch(path):
     return _read_legacy(path) if legacy else _read_zip(path)
 
 
+@contextlib.contextmanager
+def _zip_of(path):
+    """A zip archive; ValueError where it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: cut short or damaged: {error}") from error
+
+
 def _read_zip(path):
-    with zipfile.ZipFile(path) as archive:
+    with _zip_of(path) as archive:
         names = {entry.filename: entry for entry in archive.infolist()}
         [pickled] = [name for name in names if name.endswith("/data.pkl")][:1]
         folder = pickled.removesuffix("data.pkl")
-        if archive.read(f"{folder}byteorder") != b"little" if f"{folder}byteorder" in names else (
-                sys.byteorder != "little"):
+        order = f"{folder}byteorder"
+        if order in names and archive.read(order) != b"little":
             raise ValueError(f"{path}: written on a big-endian machine, which is not read here")
 
         def reader(key):
@@ -139,7 +153,7 @@ def _read_zip(path):
                 raise ValueError(f"{path}: storage {key!r} is missing, or compressed")
 
             def read():
-                with zipfile.ZipFile(path) as again:
+                with _zip_of(path) as again:
                     return again.read(entry.filename)
 
             return read
@@ -208,11 +222,11 @@ def _rebuilt(storage, offset, shape, strides, *_):
 
 def _torch_names():
     """{(module, name): ours} that PyTorch's weights need."""
-    names = {("torch", name): kind for name, kind in STORAGES.items()}
+    names = numpy_names()  # scores and the like beside the weights
+    names.update({("torch", name): kind for name, kind in STORAGES.items()})
     names["torch._utils", "_rebuild_tensor"] = Maker(_rebuilt)
     names["torch._utils", "_rebuild_tensor_v2"] = Maker(_rebuilt)
     names["torch._utils", "_rebuild_parameter"] = Maker(lambda tensor, *_: tensor)
     names["torch", "Size"] = Maker(lambda sides=(): tuple(sides))
     names["torch", "device"] = Blank
-    names["collections", "OrderedDict"] = Maker(ordered_dict)
     return names
