@@ -74,6 +74,8 @@ test-long: $(STAMP)
 # Another build of torch: make test-backends TORCH="--index-url ADDRESS torch"
 JAX   ?= jax>=0.6
 TORCH ?= torch==2.13.0
+# Without what it asks for, which is torch: tests build its models and compare.
+TORCHVISION ?= torchvision==0.28.0
 
 $(VENV)/.jax: $(STAMP)
 	$(BIN)/python -m pip install --quiet "$(JAX)"
@@ -81,6 +83,7 @@ $(VENV)/.jax: $(STAMP)
 
 $(VENV)/.torch: $(STAMP)
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-deps $(TORCHVISION)
 	@touch $@
 
 # JAX keeps what it has compiled: these tests compile the same over and over, and so does the next
@@ -92,7 +95,8 @@ test-backends: $(VENV)/.jax $(VENV)/.torch
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 	    tests/backends tests/kernels tests/distribution/test_two_devices.py
 	@echo "== tests on torch"
-	KERAS_BACKEND=torch OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest tests/backends tests/kernels
+	KERAS_BACKEND=torch OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest tests/backends tests/kernels \
+	    tests/zoo
 
 test-notebooks: $(STAMP)
 	@echo "== notebooks"

@@ -62,7 +62,7 @@ def trained(name, preset, options):
 
     config_class, train_set, sets = {"shapes": shapes_sets, "balloon": balloon_sets}[name](options)
     config = with_preset(config_class, preset)()
-    for knob, value in FROM_NOTHING.items():
+    for knob, value in {**FROM_NOTHING, **json.loads(options.also)}.items():
         setattr(config, knob, value)
     epochs = options.epochs or {"shapes": 11, "balloon": 60}[name]
     model = MaskRCNN("training", config, options.logs)
@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--presets", nargs="+", default=["matterport", "paper"])
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "balloon"))
+    parser.add_argument("--also", default="{}", metavar="JSON", help="more knobs, for both")
     parser.add_argument("--logs", default="logs")
     options = parser.parse_args()
     for preset in options.presets:

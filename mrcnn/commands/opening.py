@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mrcnn._versions import keras_backend
 from mrcnn.commands.coco_names import COCO_NAMES, COCO_NAMES_91
 from mrcnn.commands.quiet import quiet_start
 from mrcnn.commands.settings import read_settings
@@ -144,6 +145,8 @@ def _of_a_zoo(path):
     found.class_names = list(known.get(found.num_classes, ())) or None
     guess = {"NUM_CLASSES": found.num_classes, "BACKBONE": found.backbone,
              "BATCH_NORM_EPSILON": file.epsilon, "IMAGES_PER_GPU": 1}
+    if file.zoo == "detectron2" and keras_backend() != "jax":
+        guess["ROI_ALIGN_SAMPLING_RATIO"] = 0  # as many points as cells, which it was trained with
     for knob, value in guess.items():
         if value is not None:
             setattr(found.config, knob, value)

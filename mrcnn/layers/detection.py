@@ -121,6 +121,9 @@ class DetectionLayer(keras.layers.Layer):
         if self.min_size > 0:
             sides = shorter_sides_px(boxes, image_meta[:, None, 4:6], self.edges)
             candidate = ops.logical_and(candidate, sides >= self.min_size)
+        if wanted is not None and self._several(deltas):  # the others matter only across classes
+            matters = ops.logical_or(ops.take(wanted, class_ids), across < NEVER)
+            candidate = ops.logical_and(candidate, matters)
         ranked, order = kernels.top_k(ops.where(candidate, scores, -1.0), ops.shape(scores)[1])
         boxes, class_ids = take_rows(boxes, order), take_rows(class_ids, order)
         candidate, is_wanted = ranked >= 0.0, None

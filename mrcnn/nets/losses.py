@@ -49,6 +49,7 @@ def smooth_l1_loss(y_true, y_pred, beta=1.0):
     """Elementwise: half the square up to `beta`, linear beyond (Fast R-CNN, equation 3).
 
     Args:
+        y_true, y_pred: tensors of one shape.
         beta: where the square, divided by it, turns into a line; 0 is L1.
     """
     distance = ops.abs(y_true - y_pred)

@@ -232,6 +232,7 @@ def test_what_another_zoos_file_is(zoo_file, zoo, classes, preset, names):
     assert (found.zoo, found.num_classes, found.backbone) == (zoo, classes, "resnet50")
     assert found.config.PRESET == preset.PRESET and found.config.NUM_CLASSES == classes
     assert found.config.BATCH_NORM_EPSILON == 1e-5 and found.config.ROI_ALIGN == "roi_align"
+    assert found.config.ROI_ALIGN_SAMPLING_RATIO == (0 if zoo == "detectron2" else 2)
     assert found.class_names == (list(names) if names else None)
     config = opening.inference_config(found, None, ["DETECTION_MIN_CONFIDENCE=0.3"])
     assert (config.DETECTION_MIN_CONFIDENCE, config.PRESET) == (0.3, preset.PRESET)

@@ -13,7 +13,7 @@ def our_answers(model, molded, metas):
     """What MaskRCNN computes on molded images, as `theirs.answers` names it."""
     layers = [model.keras_model.get_layer(name) for name in (*PYRAMID, "rpn_class", "rpn_bbox")]
     trunk = keras.Model(model.keras_model.inputs[0], [layer.output for layer in layers])
-    *features, rpn_class, rpn_deltas = map(np.asarray, trunk(molded))
+    *features, rpn_class, rpn_deltas = map(keras.ops.convert_to_numpy, trunk(molded))
     anchors = model.get_anchors(molded.shape[1:])[None]
     outputs = [np.asarray(x)[0] for x in model.forward(molded, metas, anchors)]
     detections, classes, deltas, masks, rois = outputs[:5]
@@ -45,14 +45,13 @@ def check_trunk(ours, theirs):
 def check_heads(ours, theirs, close=CLOSE):
     """Proposals, class scores, boxes in molded pixels and small masks.
 
-    Rows whose scores differ in the last bits may change places, so each of theirs is compared
-    with ours that lies nearest.
+    Rows whose scores differ in the last bits may change places (near 1 many are equal), so each of
+    theirs is compared with ours that lies nearest.
     """
     assert len(ours["proposals"]) == len(theirs["proposals"])
     rows = nearest(ours["proposals"], theirs["proposals"])
     np.testing.assert_allclose(ours["proposals"][rows], theirs["proposals"], atol=close, rtol=0)
     assert len(set(rows)) == len(rows)
-    assert np.abs(rows - np.arange(len(rows))).mean() < 1
     scores = np.exp(theirs["class_logits"])
     scores /= scores.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(ours["class_scores"][rows], scores, atol=close, rtol=0)

@@ -1,5 +1,6 @@
 """Files of other zoos: where each number goes, and which files are refused."""
 
+import keras
 import numpy as np
 import pytest
 from small_files import (
@@ -40,7 +41,8 @@ def weights_of(model):
     found = {}
     for layer in [*model.keras_model.layers, *model.keras_model.get_layer("rpn_model").layers]:
         if layer.name != "rpn_model":
-            found.update({f"{layer.name}/{v.name}": np.asarray(v) for v in layer.weights})
+            found.update({f"{layer.name}/{v.name}": keras.ops.convert_to_numpy(v)
+                          for v in layer.weights})
     return found
 
 

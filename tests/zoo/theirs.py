@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 os.environ["TORCHDYNAMO_DISABLE"] = "1"  # torchvision would compile its Python RoIAlign
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores alone
 torch = pytest.importorskip("torch", reason="needs torch: make test-backends")
 
 OPERATORS = (

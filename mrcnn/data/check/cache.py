@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mrcnn.data.formats.annotated import AnnotatedDataset, unpacked
 
-VERSION = 2  # of what a check looks at: a new one makes all earlier results unknown
+VERSION = 3  # of what a check looks at: a new one makes all earlier results unknown
 KEPT = 64  # results kept; beyond, the oldest go
 KNOBS = ("IMAGE_RESIZE_MODE", "IMAGE_MIN_DIM", "IMAGE_MAX_DIM", "IMAGE_MIN_SCALE",
          "RPN_ANCHOR_SCALES", "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_STRIDE", "BACKBONE_STRIDES",
