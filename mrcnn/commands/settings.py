@@ -5,23 +5,19 @@ KEY=VALUE. The preset is said as PRESET, in the YAML file or as KEY=VALUE.
 """
 
 import difflib
-import importlib
-import importlib.util
 import re
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import yaml
 
 from mrcnn import _config_checks as checks
 from mrcnn import _config_json as as_json
+from mrcnn.commands.config_classes import class_of_source, existing
 from mrcnn.config import KNOBS, Config
 from mrcnn.presets import with_preset
 
 YAML_ENDINGS = (".yaml", ".yml", ".json")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")  # YAML 1.1 takes 1e-3 for a text
-_EXPECTED = "expected a YAML file, file.py:Class or module:Class"
 
 
 @dataclass
@@ -239,18 +235,9 @@ def _add_yaml(settings, path):
 def _add_source(settings, source):
     """Notes what a YAML file or a class says."""
     if source.lower().endswith(YAML_ENDINGS):
-        _add_yaml(settings, _existing(source, source))
+        _add_yaml(settings, existing(source, source))
         return
-    if source.endswith(".py"):
-        cls = _only_class(_module_of_file(_existing(source, source)), source)
-    elif ".py:" in source:
-        path, _, name = source.rpartition(":")
-        cls = _class_of(_module_of_file(_existing(path, source)), name, source)
-    else:
-        module, separator, name = source.rpartition(":")
-        if not separator or not module:
-            raise ValueError(f"--config {source}: {_EXPECTED}")
-        cls = _class_of(_imported(module, source), name, source)
+    cls = class_of_source(source)
     _add_class(settings, cls, source)
 
 
@@ -265,66 +252,6 @@ def _add_class(settings, cls, source):
             settings.of_preset |= names
         elif owner not in base.__mro__:
             settings.places.update(dict.fromkeys(names, f"--config {source}"))
-
-
-def _existing(path, source):
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"--config {source}: no such file: {path}")
-    return path
-
-
-def _imported(name, source):
-    folder = str(Path.cwd())
-    if folder not in sys.path:  # the command `mrcnn` does not look here by itself
-        sys.path.insert(0, folder)
-    return _guarded(lambda: importlib.import_module(name), source)
-
-
-def _module_of_file(path):
-    """The module of a Python file, its folder open to its imports as for a script."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    sys.modules.setdefault(path.stem, module)
-    _guarded(lambda: spec.loader.exec_module(module), str(path))
-    return module
-
-
-def _guarded(load, source):
-    """Runs a person's own code; whatever it raises becomes a ValueError that names it."""
-    try:
-        return load()
-    except Exception as error:
-        raise ValueError(f"--config {source}: {type(error).__name__}: {error}") from error
-
-
-def _class_of(module, name, source):
-    cls = getattr(module, name, None)
-    if isinstance(cls, type) and issubclass(cls, Config):
-        return cls
-    known = [one.__name__ for one in _config_classes(module)]
-    there = f"its Config classes: {', '.join(known)}" if known else "it has no Config class"
-    what = "is no Config" if cls is not None else "is not in it"
-    raise ValueError(f"--config {source}: {name} {what}; {there}")
-
-
-def _only_class(module, source):
-    classes = _config_classes(module)
-    if len(classes) == 1:
-        return classes[0]
-    names = ", ".join(cls.__name__ for cls in classes) or "none"
-    raise ValueError(f"--config {source}: expected one Config class, received {names}; "
-                     f"name one as {source}:Class")
-
-
-def _config_classes(module):
-    """The subclasses of Config that a module defines itself."""
-    return [value for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, Config)
-            and value.__module__ == module.__name__]
 
 
 def plain_values(config):

@@ -100,13 +100,13 @@ def lively(model, image, seed=0):
     rpn, heads = model.rpn.head, model.roi_heads
     shared = spread_out(rpn.conv[0][0], maps, 1.0)
     spread_out(rpn.cls_logits, shared, 2.0)
-    spread_out(rpn.bbox_pred, shared, 0.1)
+    spread_out(rpn.bbox_pred, shared, 0.05)
     patches = [maps[0].unfold(2, 7, 7).unfold(3, 7, 7).permute(0, 2, 3, 1, 4, 5)
                .reshape(-1, 256, 7, 7)[:60]]
     x = spread_out(heads.box_head.fc6, [patches[0].flatten(1)], 1.0)
     x = spread_out(heads.box_head.fc7, x, 1.0)
     spread_out(heads.box_predictor.cls_score, x, 1.5)
-    spread_out(heads.box_predictor.bbox_pred, x, 0.5)
+    spread_out(heads.box_predictor.bbox_pred, x, 0.25)
     for block in heads.mask_head:
         patches = spread_out(block[0], patches, 1.0)
     patches = spread_out(heads.mask_predictor.conv5_mask, patches, 1.0)

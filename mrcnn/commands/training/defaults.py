@@ -5,6 +5,8 @@ Everything here can be set otherwise, by --config, --set or an option of its own
 
 import math
 
+import numpy as np
+
 from mrcnn.commands.samples.sample import SmallNetwork
 from mrcnn.commands.schools import NOTHING_FROZEN, run_knobs, school_of
 from mrcnn.commands.training import data_defaults
@@ -183,6 +185,34 @@ def stages(epochs, config, small, start, class_names, gpu):
     heads = max(1, round(HEADS_SHARE * epochs))
     rows = [["heads", heads, 1.0], ["all", epochs, FINE_RATE]]
     return rows[:1] if heads >= epochs else rows
+
+
+def follow_preset(settings, start):
+    """Weights that were trained under a school are trained on under it.
+
+    Raises:
+        ValueError: another school was said.
+    """
+    trained = start and start.description and start.description.config
+    if not trained:
+        return
+    theirs = school_of(trained.PRESET)
+    if settings.preset is None and theirs:
+        settings.put_on(trained.PRESET, start.path)
+    if school_of(settings.cls.PRESET) != theirs:
+        raise ValueError(f"preset {settings.cls.PRESET!r}: {start.path} was trained under "
+                         f"{trained.PRESET!r}, and its weights mean something else; leave the "
+                         "preset as it was, or start from other weights")
+
+
+def preset_lines(config, settings):
+    """Rows (name, text) on the preset and which of its knobs were moved; none without one."""
+    if config.PRESET == Config.PRESET:
+        return []
+    others = [knob for knob in settings.of_preset if knob not in settings.values
+              and not np.array_equal(getattr(config, knob), getattr(settings.cls, knob))]
+    more = f"; but for {', '.join(sorted(others))}" if others else ""
+    return [("preset", f"{config.PRESET}{more}")]
 
 
 def _kind(small, start):

@@ -5,14 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from mrcnn import _config_checks as checks
 from mrcnn._text import counted
 from mrcnn.commands.machine import has_gpu
 from mrcnn.commands.opening import Description, check_classes, checkpoint_of, describe
 from mrcnn.commands.samples.sample import stages_up_to
-from mrcnn.commands.schools import school_of
 from mrcnn.commands.settings import read_settings
 from mrcnn.commands.training import data_defaults, defaults, sets
 from mrcnn.commands.training.options import TrainConfig, TrainOptions
@@ -80,7 +77,7 @@ def make_plan(options):
     small, why = defaults.is_small(options.small, options.weights, settings.said(), gpu)
     weights = defaults.weights_name(options.weights, small, settings.cls.PRESET)
     start = None if is_download(weights) else find_weights(weights)
-    _follow_preset(settings, start)
+    defaults.follow_preset(settings, start)
     _check_stages(settings.config().STAGES)
     _check_output(options.output)
     data, said = _sets(options), settings.said()
@@ -104,7 +101,7 @@ def make_plan(options):
                                                  data.train.class_names, gpu)
     plan = TrainPlan(options, data, config, start, counts=_counts(statistics))
     is_fitted = fit and config.RPN_ANCHOR_SCALES == fitted.get("RPN_ANCHOR_SCALES")
-    plan.lines = [*_data_lines(data), *_preset_lines(config, settings),
+    plan.lines = [*_data_lines(data), *defaults.preset_lines(config, settings),
                   ("network", _network(config, gpu) + (why and f"; {why}")),
                   ("start", _start(start, data)), *([("anchors", fit)] if is_fitted else []),
                   ("stages", _stages(plan))]
@@ -173,24 +170,6 @@ def run_to_resume(options, run=""):
 
 
 # --- the doors ------------------------------------------------------------------------------
-
-
-def _follow_preset(settings, start):
-    """Weights that were trained under a school are trained on under it.
-
-    Raises:
-        ValueError: another school was said.
-    """
-    trained = start and start.description and start.description.config
-    if not trained:
-        return
-    theirs = school_of(trained.PRESET)
-    if settings.preset is None and theirs:
-        settings.put_on(trained.PRESET, start.path)
-    if school_of(settings.cls.PRESET) != theirs:
-        raise ValueError(f"preset {settings.cls.PRESET!r}: {start.path} was trained under "
-                         f"{trained.PRESET!r}, and its weights mean something else; leave the "
-                         "preset as it was, or start from other weights")
 
 
 def _check_output(folder):
@@ -275,15 +254,6 @@ def _data_lines(data):
     if not data.is_split:
         where = ", ".join(filter(None, (data.val_path, data.val_subset)))
     return [*lines, ("validate", f"{counted(len(data.val.image_ids), 'image')} ({where})")]
-
-
-def _preset_lines(config, settings):
-    if config.PRESET == Config.PRESET:
-        return []
-    others = [knob for knob in settings.of_preset if knob not in settings.values
-              and not np.array_equal(getattr(config, knob), getattr(settings.cls, knob))]
-    more = f"; but for {', '.join(sorted(others))}" if others else ""
-    return [("preset", f"{config.PRESET}{more}")]
 
 
 def _network(config, gpu):
