@@ -75,7 +75,7 @@ class PaperConfig(_TwoStageConfig):
     POST_NMS_ROIS_TRAINING = 1000
     RPN_SMOOTH_L1_BETA = 0.0
     IMAGE_RESIZE_MODE = "shortest_edge"
-    LR_STEPS = (8 / 12, 11 / 12)
+    LR_STEPS = (60 / 90, 80 / 90)
 
 
 class TorchvisionConfig(_TwoStageConfig):

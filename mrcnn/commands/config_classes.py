@@ -21,15 +21,14 @@ def class_of_source(source):
         ValueError: no such module or class, or code that fails.
     """
     if source.endswith(".py"):
-        return _only_class(_module_of_file(_existing(source, source)), source)
-    elif ".py:" in source:
+        return _only_class(_module_of_file(existing(source, source)), source)
+    if ".py:" in source:
         path, _, name = source.rpartition(":")
-        return _class_of(_module_of_file(_existing(path, source)), name, source)
-    else:
-        module, separator, name = source.rpartition(":")
-        if not separator or not module:
-            raise ValueError(f"--config {source}: {_EXPECTED}")
-        return _class_of(_imported(module, source), name, source)
+        return _class_of(_module_of_file(existing(path, source)), name, source)
+    module, separator, name = source.rpartition(":")
+    if not separator or not module:
+        raise ValueError(f"--config {source}: {_EXPECTED}")
+    return _class_of(_imported(module, source), name, source)
 
 
 def existing(path, source):

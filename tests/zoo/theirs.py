@@ -99,7 +99,7 @@ def lively(model, image, seed=0):
         maps = list(model.eval().backbone(pixels).values())
     rpn, heads = model.rpn.head, model.roi_heads
     shared = spread_out(rpn.conv[0][0], maps, 1.0)
-    spread_out(rpn.cls_logits, shared, 2.0)
+    spread_out(rpn.cls_logits, shared, 1.0)
     spread_out(rpn.bbox_pred, shared, 0.05)
     patches = [maps[0].unfold(2, 7, 7).unfold(3, 7, 7).permute(0, 2, 3, 1, 4, 5)
                .reshape(-1, 256, 7, 7)[:60]]
