@@ -130,7 +130,7 @@ def yours(net, batch, ours):
     features = net.backbone(images.tensors)
     anchors = net.rpn.anchor_generator(images, list(features.values()))
     matches = torch.tensor(batch.rpn_match[..., 0])
-    net.rpn.fg_bg_sampler = lambda _: ([one == 1 for one in matches], [one == -1 for one in matches])
+    net.rpn.fg_bg_sampler = lambda _: [[one == sign for one in matches] for sign in (1, -1)]
     proposals, losses = net.rpn(images, features, targets)
 
     rois = [torch.tensor(swapped(one), dtype=torch.float32) for one in ours.rois]
@@ -141,21 +141,22 @@ def yours(net, batch, ours):
         [target["boxes"][row] for target, row in zip(targets, best, strict=True)], rois)
     labels = [torch.tensor(one, dtype=torch.int64) for one in ours.class_ids]
     net.roi_heads.select_training_samples = lambda *_: (rois, best, labels, deltas)
-    soft = []
+    soft, seen = [], iter(ours.masks)
 
-    def our_masks(*args):
-        soft.append(their_masks(*args).numpy())
-        masks = ours.masks[len(soft) - 1][: len(soft[-1])]
-        return torch.tensor(masks)
+    def their_masks(masks, boxes, rows, side):
+        soft.append(shares(masks.numpy(), boxes.numpy(), rows.numpy(), side))
+        return torch.tensor(soft[-1])
 
-    their_masks, roi_heads.project_masks_on_boxes = roi_heads.project_masks_on_boxes, our_masks
+    own = roi_heads.project_masks_on_boxes
+    roi_heads.project_masks_on_boxes = their_masks  # its own needs a compiled RoIAlign to be quick
     try:
-        losses = {**losses, **net.roi_heads(features, proposals, sizes, targets)[1]}
-        roi_heads.project_masks_on_boxes = their_masks
         with torch.no_grad():
             with_soft = net.roi_heads(features, proposals, sizes, targets)[1]["loss_mask"]
+        roi_heads.project_masks_on_boxes = (
+            lambda _, boxes, *__: torch.tensor(next(seen)[: len(boxes)]))
+        losses = {**losses, **net.roi_heads(features, proposals, sizes, targets)[1]}
     finally:
-        roi_heads.project_masks_on_boxes = their_masks
+        roi_heads.project_masks_on_boxes = own
     sum(losses.values()).backward()
     return types.SimpleNamespace(
         anchors=anchors, targets=targets, proposals=[one.numpy() for one in proposals],
@@ -172,6 +173,26 @@ def their_targets(batch):
             "labels": torch.tensor(ids[real], dtype=torch.int64),
             "masks": torch.tensor(masks[..., real].transpose(2, 0, 1).astype(np.uint8))})
     return found
+
+
+def shares(masks, boxes, rows, side):
+    """RoIAlign with as many points as a bin has pixels: [N, H, W], [K, 4] -> [K, side, side]."""
+    def weights(low, high, size):
+        length = max(high - low, np.float32(1))
+        points = int(np.ceil(length / side))
+        places = low + (np.arange(side * points) + 0.5) * length / (side * points)
+        found = np.zeros((side, size))
+        for i, place in enumerate(places):
+            if -1 <= place <= size:
+                place = min(max(place, 0), size - 1)
+                below = int(place)
+                found[i // points, below] += 1 - (place - below)
+                found[i // points, min(below + 1, size - 1)] += place - below
+        return found / points
+
+    return np.stack([
+        weights(y0, y1, masks.shape[1]) @ masks[row] @ weights(x0, x1, masks.shape[2]).T
+        for (x0, y0, x1, y1), row in zip(boxes, rows, strict=True)]).astype(np.float32)
 
 
 def our_place(name):
@@ -270,6 +291,17 @@ def test_deltas_of_the_rois(ours, yours):
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses(ours, yours, name):
     np.testing.assert_allclose(ours.losses[name], yours.losses[NAMES[name]], rtol=LOSS)
+
+
+def test_shares_are_what_torchvision_projects(net):
+    from torchvision.models.detection.roi_heads import project_masks_on_boxes
+
+    rng = np.random.default_rng(0)
+    masks = torch.tensor(rng.random((2, 30, 40)) > 0.4)
+    boxes = torch.tensor([[3.2, 4.9, 39.7, 29.3], [-2.0, 1.5, 9.1, 2.2]])
+    rows = torch.tensor([1, 0])
+    np.testing.assert_allclose(shares(masks.numpy(), boxes.numpy(), rows.numpy(), 7),
+                               project_masks_on_boxes(masks, boxes, rows, 7), atol=1e-5)
 
 
 def test_mask_targets_are_theirs_rounded(ours, yours):

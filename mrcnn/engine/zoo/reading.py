@@ -10,11 +10,12 @@ from mrcnn.engine.zoo.layouts import to_ours
 from mrcnn.engine.zoo.names import DETECTRON2, NO_WEIGHTS, TORCHVISION, place_of
 from mrcnn.engine.zoo.others import READ, other_model
 from mrcnn.engine.zoo.pickle_file import read_pickle
-from mrcnn.engine.zoo.safe_pickle import PickledArray
+from mrcnn.engine.zoo.safe_pickle import PickledArray, count_of
 from mrcnn.engine.zoo.torch_file import LEGACY_START, StoredTensor, is_torch_zip, read_torch
 
 WRAPPINGS = ("model", "state_dict", "model_state_dict")  # keys under which the weights may lie
 TABLES = {"torchvision": TORCHVISION, "detectron2": DETECTRON2}
+LARGEST = 4  # a file's weights may take so many times its own size
 KNOWN_EPSILON = 1e-5  # detectron2's, and of torchvision's models that train their batch-norm
 
 
@@ -56,7 +57,19 @@ def read_zoo(path):
             expected.
     """
     path = os.fspath(path)
+    try:
+        return _read(path)
+    except (MemoryError, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # damaged data may raise any kind
+        if isinstance(error, ValueError) and str(error).startswith(path):
+            raise
+        raise ValueError(f"{path}: damaged, or no weights file: {error}") from error
+
+
+def _read(path):
     stored = _state_dict(_opened(path), path)
+    _check_sizes(stored, path)
     names = [name for name in stored if not NO_WEIGHTS.search(name)]
     zoo = _zoo_of(stored, names, path)
     arrays, origin = _mapped(stored, names, TABLES[zoo], path)
@@ -92,6 +105,22 @@ def _state_dict(content, path):
     return names
 
 
+def _check_sizes(stored, path):
+    """Views may share numbers, so that a small file could ask for any amount of memory."""
+    size, limit = sum(map(_size_of, stored.values())), LARGEST * os.path.getsize(path)
+    if size > limit:
+        raise ValueError(f"{path}: it asks for {size} bytes of weights, more than {LARGEST} times "
+                         "its size; expected each weight to have numbers of its own")
+
+
+def _size_of(one):
+    """Bytes of a tensor or array not yet made."""
+    if isinstance(one, StoredTensor):
+        return count_of(one.shape) * one.storage.itemsize
+    raw = one.state[-1] if one.state else b""
+    return len(raw) if isinstance(raw, (bytes, bytearray, str)) else 0
+
+
 def _zoo_of(stored, names, path):
     shapes = {name: getattr(stored[name], "shape", None) or _shape_of(stored[name])
               for name in names}
@@ -108,7 +137,7 @@ def _zoo_of(stored, names, path):
 
 def _shape_of(one):
     state = getattr(one, "state", ())
-    return state[1] if len(state) > 1 else None
+    return state[1] if len(state) > 1 and isinstance(state[1], tuple) else None
 
 
 def _mapped(stored, names, rows, path):

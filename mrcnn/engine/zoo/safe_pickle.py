@@ -5,7 +5,10 @@ name that it may mention stands for one of our own classes, which only keep what
 Arrays are made from that afterwards, with their sizes checked. Any other name is refused.
 """
 
+import os
 import pickle
+import pickletools
+import reprlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -30,7 +33,7 @@ class OpeningPickle(pickle.Unpickler):
 
     def __init__(self, file, path, names, storages=None):
         super().__init__(file, encoding="latin1")  # pickles of Python 2 are read too
-        self._path, self._names, self._storages = path, names, storages
+        self._file, self._path, self._names, self._storages = file, path, names, storages
 
     def find_class(self, module, name):
         """Called by pickle for each name."""
@@ -47,12 +50,13 @@ class OpeningPickle(pickle.Unpickler):
     def persistent_load(self, pid):
         """Called by pickle for what lies outside of it."""
         if self._storages is None:
-            raise ValueError(f"{self._path}: the file refers to {str(pid)[:80]!r} outside of it")
+            raise ValueError(f"{self._path}: the file refers to {reprlib.repr(pid)} outside of it")
         return self._storages(pid)
 
     def load(self):
         """The next pickle of the file."""
         try:
+            check_sizes(self._file)
             return super().load()
         except ValueError as error:
             known = str(error).startswith(str(self._path))
@@ -61,6 +65,53 @@ class OpeningPickle(pickle.Unpickler):
             raise
         except Exception as error:  # pickle raises any kind at damaged data
             raise ValueError(f"{self._path}: damaged, or no weights file: {error}") from error
+
+
+def check_sizes(file):
+    """Refuse a pickle that would take far more memory than it is long.
+
+    A few damaged bytes are enough: they may ask for place number four billion of the pickle's
+    memory, or for a text of terabytes.
+
+    Args:
+        file: open for reading, binary; stays where it is.
+
+    Raises:
+        ValueError: a size or a place that the pickle cannot have.
+    """
+    start, places = file.tell(), 0
+    bounded = _Bounded(file)
+    for code, argument, _ in pickletools.genops(bounded):
+        if code.name == "FRAME":
+            bounded.check(argument)
+        elif code.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            places += 1
+            if argument > places:
+                raise ValueError(f"place {argument} of its memory where {places} are in use")
+        elif code.name == "MEMOIZE":
+            places += 1
+    file.seek(start)
+
+
+class _Bounded:
+    """A file from which no more can be asked than it has."""
+
+    def __init__(self, file):
+        start = file.tell()
+        self._end = file.seek(0, os.SEEK_END)
+        self._file, self.tell, self.readline = file, file.tell, file.readline
+        file.seek(start)
+
+    def check(self, count):
+        """ValueError where fewer bytes are left."""
+        left = self._end - self._file.tell()
+        if count > left:
+            raise ValueError(f"cut short or damaged: {count} bytes are expected, {left} are left")
+
+    def read(self, count):
+        """So many bytes."""
+        self.check(count)
+        return self._file.read(count)
 
 
 class Blank:
@@ -125,9 +176,10 @@ class PickledType:
 
     def resolved(self):
         """numpy.dtype of a plain number; ValueError for any other."""
-        code = str(self.code).lstrip("<>|=")
+        code = self.code.lstrip("<>|=") if isinstance(self.code, str) else None
         if code not in NUMBER_TYPES:
-            raise ValueError(f"an array of type {self.code!r}; expected plain numbers")
+            raise ValueError(
+                f"an array of type {reprlib.repr(self.code)}; expected plain numbers")
         order = self.order if self.order in ("<", ">") else "="
         return np.dtype(order + code) if code[1:] != "1" else np.dtype(code)
 
@@ -165,7 +217,7 @@ def checked_shape(shape):
     """A tuple of sizes; ValueError where it is anything else."""
     if not isinstance(shape, (tuple, list)) or not all(
             type(side) is int and side >= 0 for side in shape):
-        raise ValueError(f"a shape of {str(shape)[:80]}")
+        raise ValueError(f"a shape of {reprlib.repr(shape)}")
     return tuple(shape)
 
 
@@ -186,13 +238,13 @@ def _pickled_scalar(kind, raw=b""):
 
 def _pickled_buffer(raw, kind, shape, order):
     """An array in the newest protocol."""
-    return PickledArray((1, shape, kind, order == "F", bytes(raw)))
+    return PickledArray((1, shape, kind, order == "F", raw))
 
 
 def _encoded(text, encoding):
     """Bytes, as Python 3 writes them in the protocol of Python 2."""
     if encoding != "latin1" or not isinstance(text, str):
-        raise ValueError(f"bytes in the encoding {str(encoding)[:20]!r}")
+        raise ValueError(f"bytes in the encoding {reprlib.repr(encoding)}")
     return text.encode("latin1")
 
 

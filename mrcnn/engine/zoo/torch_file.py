@@ -5,6 +5,9 @@ the numbers of a storage. Before, it was a row of pickles followed by the number
 """
 
 import contextlib
+import io
+import os
+import reprlib
 import struct
 import zipfile
 from dataclasses import dataclass
@@ -107,7 +110,7 @@ def is_torch_zip(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except Exception:  # zipfile raises any kind at damaged data
         return b"/data.pkl" in head  # its first entry
 
 
@@ -144,17 +147,17 @@ def _read_zip(path):
         [pickled] = [name for name in names if name.endswith("/data.pkl")][:1]
         folder = pickled.removesuffix("data.pkl")
         order = f"{folder}byteorder"
-        if order in names and archive.read(order) != b"little":
+        if order in names and _plain(archive, names[order], path) != b"little":
             raise ValueError(f"{path}: written on a big-endian machine, which is not read here")
 
         def reader(key):
             entry = names.get(f"{folder}data/{key}")
-            if entry is None or entry.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{path}: storage {key!r} is missing, or compressed")
+            if entry is None:
+                raise ValueError(f"{path}: storage {key!r} is missing")
 
             def read():
                 with _zip_of(path) as again:
-                    return again.read(entry.filename)
+                    return _plain(again, entry, path)
 
             return read
 
@@ -163,8 +166,16 @@ def _read_zip(path):
             one.read = reader(one.key)
             return one
 
-        with archive.open(pickled) as file:
-            return OpeningPickle(file, path, _torch_names(), storage).load()
+        file = io.BytesIO(_plain(archive, names[pickled], path))
+        return OpeningPickle(file, path, _torch_names(), storage).load()
+
+
+def _plain(archive, entry, path):
+    """The bytes of an entry, which PyTorch stores as they are: so many at most as the file has."""
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{path}: {entry.filename} is compressed, which PyTorch does not do: "
+                         "unpack the archive and load the .pth file in it, or save it again")
+    return archive.read(entry)
 
 
 def _read_legacy(path):
@@ -176,15 +187,18 @@ def _read_legacy(path):
         return found.setdefault(one.key, one)
 
     with open(path, "rb") as file:
+        end = os.fstat(file.fileno()).st_size
         for _ in range(3):
             OpeningPickle(file, path, {}).load()
         answer = OpeningPickle(file, path, _torch_names(), storage).load()
         for key in OpeningPickle(file, path, {}).load():
-            one = found.get(key)
+            one = found.get(key) if isinstance(key, str) else None
             if one is None:
-                raise ValueError(f"{path}: numbers of an unknown storage {str(key)[:40]!r}")
+                raise ValueError(f"{path}: numbers of an unknown storage {reprlib.repr(key)}")
             head = file.read(8)
-            if len(head) < 8 or struct.unpack("<q", head)[0] != one.count:
+            left = end - file.tell()
+            if (len(head) < 8 or struct.unpack("<q", head)[0] != one.count
+                    or one.count * one.itemsize > left):
                 raise ValueError(f"{path}: storage {key!r} is cut short or damaged")
             one.read = _later(path, file.tell(), one.count * one.itemsize)
             file.seek(one.count * one.itemsize, 1)
@@ -206,7 +220,8 @@ def _later(path, start, size):
 def _storage_of(pid, path):
     """Storage of a persistent id: ("storage", type, key, place, count, ...)."""
     fine = isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage"
-    if not fine or pid[1] not in STORAGES.values() or not isinstance(pid[4], int) or any(pid[5:]):
+    if (not fine or pid[1] not in STORAGES.values() or type(pid[4]) is not int or pid[4] < 0
+            or not isinstance(pid[2], (str, int)) or any(pid[5:])):
         raise ValueError(f"{path}: a storage that is described in an unknown way")
     return Storage(pid[1], str(pid[2]), pid[4])
 
