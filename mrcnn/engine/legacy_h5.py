@@ -253,6 +253,9 @@ def _guess(path: Path) -> str:
         return "received a web page: the download saved an error or log-in page"
     if text.startswith(b"version https://git-lfs"):
         return "received a Git LFS pointer: the file itself was never fetched"
+    if head[8:10] == b'{"':
+        return ("received a .safetensors file, which is not read here; in PyTorch save the weights "
+                "with torch.save(state_dict, 'model.pth')")
     if head.startswith(b"PK"):
         return "received a zip archive: perhaps a Keras 3 .keras file, which holds no such layout"
     return f"received something that is not HDF5 (first bytes {head[:8]!r}, {size} bytes)"

@@ -6,6 +6,7 @@ the work is done in the files it imports.
 
 import functools
 import os
+import warnings
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from mrcnn.engine.imagenet import backbone_weights_path
 from mrcnn.engine.optimizers import build_optimizer
 from mrcnn.engine.stale_config import ConfigSnapshot
 from mrcnn.engine.weights import load_weights_by_name
+from mrcnn.engine.weights_advice import other_settings
 from mrcnn.engine.workers import team_of
 from mrcnn.engine.zoo.reading import is_zoo_file
 from mrcnn.geometry import boxes as box_geometry
@@ -158,6 +160,10 @@ class MaskRCNN:
         meta = None if is_zoo_file(filepath) else read_checkpoint_meta(filepath)
         if meta is not None:
             self.class_names = meta.class_names or self.class_names
+            note = other_settings(filepath, meta.config, self.config)
+            if note:
+                report.notes.append(note)
+                warnings.warn(note, stacklevel=2)
         self.set_log_dir(filepath)
         complete = meta is not None and not report.missing and not report.skipped
         goes_on = complete and self.epoch > 0 and self.mode == "training"

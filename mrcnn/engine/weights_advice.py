@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mrcnn.config import KNOBS, Config
 from mrcnn.engine.legacy_names import Key, strip_number
+from mrcnn.engine.zoo.fitting import same
 
 # The four layers whose shape follows the number of classes (and the reshape between them).
 HEADS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask")
@@ -31,6 +33,39 @@ _RESNETS = {
 }
 _STAGE = re.compile(r"^(?:res|bn)(?P<stage>\d)[a-z]")
 _NOT_BACKBONE = re.compile(r"^(fpn_|features_c4$|mrcnn_|rpn_|anchors$|top_level_model_weights$)")
+
+
+# What a weight means follows from these, and no shape shows it.
+_MEANING = (
+    "RESNET_STYLE", "BATCH_NORM_EPSILON", "BOX_NORMALIZATION", "ROI_ALIGN", "ROI_ALIGN_ALIGNED",
+    "RPN_ANCHOR_SCALES", "RPN_ANCHOR_RATIOS", "RPN_ANCHOR_ROUNDING", "RPN_BBOX_STD_DEV",
+    "BBOX_STD_DEV", "IMAGE_MEAN", "IMAGE_STD",
+)
+
+
+def other_settings(path: str, stored: Mapping[str, Any] | None, config: Config) -> str | None:
+    """A sentence on the settings that a checkpoint was trained with and a model has not.
+
+    Args:
+        path: the checkpoint.
+        stored: its `Config.to_dict()`, of any version of this package; or None.
+        config: of the model.
+
+    Returns:
+        The sentence; None where nothing differs that changes what the weights mean.
+    """
+    try:
+        known = {knob: value for knob, value in (stored or {}).items() if knob in KNOBS}
+        trained = Config.from_dict(known) if known else config
+    except ValueError:  # of another version, and not to be compared
+        return None
+    other = [f"{knob} = {getattr(trained, knob)!r}, here {getattr(config, knob)!r}"
+             for knob in _MEANING if not same(getattr(trained, knob), getattr(config, knob))]
+    if not other:
+        return None
+    return (f"{path} was trained with {'; '.join(other)}. Its answers will be wrong until it is "
+            "trained further under these settings: to use it as it is, build the Config on what "
+            "it was trained with, or take MaskRCNN.from_checkpoint(path)")
 
 
 def class_count(shapes: Mapping[Key, tuple]) -> int | None:
@@ -101,6 +136,18 @@ def differences(stored: Mapping[Key, tuple], model: Mapping[Key, tuple]) -> list
         lines.append(f"the file holds a {names[0]}, this model a {names[1]} {fix}")
     if stored and _heads_have_norms(stored) and not _heads_have_norms(model):
         lines.append("the file has batch-norm in its heads (HEADS_BATCH_NORM), this model has not")
+    if _size(stored, "mrcnn_class_conv1", "bias", 0) and (
+            _heads_have_norms(model) and not _heads_have_norms(stored)):
+        lines.append("the file has no batch-norm in its heads (HEADS_BATCH_NORM = False), this "
+                     "model has")
+    if _size(stored, "conv1", "kernel", 0) and _size(model, "conv1", "bias", 0) and not _size(
+            stored, "conv1", "bias", 0):
+        lines.append("the file's convolutions have no biases (RESNET_STYLE \"caffe\" or "
+                     "\"pytorch\", presets \"paper\" and \"torchvision\"), this model's have")
+    c4 = [_size(shapes, "features_c4", "bias", 0) for shapes in (stored, model)]
+    if any(c4) and _size(stored, "rpn_conv_shared", "bias", 0) and not all(c4):
+        lines.append(f"FEATURES is {'c4' if c4[0] else 'fpn'!r} in the file, "
+                     f"{'c4' if c4[1] else 'fpn'!r} in this model")
     for knob, leaf, weight, axis, each in _KNOBS:
         sizes = _size(stored, leaf, weight, axis), _size(model, leaf, weight, axis)
         if None not in sizes and sizes[0] != sizes[1]:

@@ -12,22 +12,22 @@ import pytest
 import theirs
 from agreement import nearest
 from theirs import swapped, torch
+from training_steps import our_place, our_step, shares, their_step, trained
 
 from mrcnn.data.anchoring import config_anchors
 from mrcnn.data.batches import ExampleReader, assemble
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.data.targets import build_rpn_targets
-from mrcnn.engine.layer_selection import named_layers
 from mrcnn.engine.mask_rcnn import MaskRCNN
 from mrcnn.engine.zoo.layouts import to_ours
 from mrcnn.engine.zoo.names import TORCHVISION, place_of
-from mrcnn.geometry.boxes import pixel_boxes
 from mrcnn.layers.detection_target import DetectionTargetLayer
-from mrcnn.nets.losses import LOSSES
+from mrcnn.nets.losses import LOSSES, mrcnn_mask_loss
 from mrcnn.presets import TorchvisionConfig
 
 PHOTOGRAPHS = 0, 13  # of the slice of COCO: one wide, one tall, nine objects or more, no crowd
-TARGETS, PIXELS, LOSS, GRADIENT = 1e-4, 1e-3, 1e-4, 1e-3  # the last two relative
+TARGETS, PIXELS = 1e-4, 1e-3
+LOSS, GRADIENT, GRADIENT_BEHIND_RELU = 1e-4, 1e-4, 1e-2  # relative
 NAMES = {"rpn_class_loss": "loss_objectness", "rpn_bbox_loss": "loss_rpn_box_reg",
          "mrcnn_class_loss": "loss_classifier", "mrcnn_bbox_loss": "loss_box_reg",
          "mrcnn_mask_loss": "loss_mask"}
@@ -76,6 +76,8 @@ def net(batch):
     known = found.load_state_dict(lively.state_dict())
     assert not (known.missing_keys or known.unexpected_keys)
     overwrite_eps(found, 0.0)
+    with torch.no_grad():  # probabilities as low as 1e-7 are another thing, see below
+        found.roi_heads.mask_predictor.mask_fcn_logits.weight *= 0.1
     return found.train()
 
 
@@ -92,136 +94,12 @@ def model(net, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ours(model, batch):
-    """What one step of ours computes: arrays by name, and gradients by (layer, weight)."""
-    graph = model.keras_model
-    layers = [graph.get_layer(name).output for name in ("ROI", "proposal_targets")]
-    step = keras.Model(graph.inputs, [layers[0], *layers[1],
-                                      *(graph.get_layer(name).output for name in LOSSES)])
-    inputs = [batch.images, batch.image_meta, batch.rpn_match, batch.rpn_bbox, batch.gt_class_ids,
-              batch.gt_boxes, batch.gt_masks]
-    inputs = [keras.ops.convert_to_tensor(array, one.dtype)
-              for array, one in zip(inputs, graph.inputs, strict=True)]
-    wanted = {our_place(name) for name in LOOKED_AT}
-    weights = {place: weight for place, weight in trained(graph).items() if place in wanted}
-    assert set(weights) == wanted
-    outputs, gradients = one_step(step, inputs, list(weights.values()))
-    proposals, rois, ids, deltas, masks, *losses = map(keras.ops.convert_to_numpy, outputs)
-    size = batch.images.shape[1:3]
-    used = rois.any(axis=-1)
-    return types.SimpleNamespace(
-        proposals=[pixel_boxes(one[one.any(axis=1)], size, edges=True) for one in proposals],
-        rois=[pixel_boxes(one[real], size, edges=True)
-              for one, real in zip(rois, used, strict=True)],
-        class_ids=[one[real] for one, real in zip(ids, used, strict=True)],
-        deltas=[one[real] for one, real in zip(deltas, used, strict=True)],
-        masks=masks, losses=dict(zip(LOSSES, losses, strict=True)),
-        gradients=dict(zip(weights, gradients, strict=True)))
+    return our_step(model, batch, LOOKED_AT)
 
 
 @pytest.fixture(scope="module")
 def yours(net, batch, ours):
-    """What one step of theirs computes on our samples."""
-    from torchvision.models.detection import roi_heads
-    from torchvision.models.detection.image_list import ImageList
-
-    sizes = [tuple(int(n) for n in meta[9:11]) for meta in batch.image_meta]
-    images = ImageList(torch.tensor(batch.images).permute(0, 3, 1, 2), sizes)
-    targets = their_targets(batch)
-    features = net.backbone(images.tensors)
-    anchors = net.rpn.anchor_generator(images, list(features.values()))
-    matches = torch.tensor(batch.rpn_match[..., 0])
-    net.rpn.fg_bg_sampler = lambda _: [[one == sign for one in matches] for sign in (1, -1)]
-    proposals, losses = net.rpn(images, features, targets)
-
-    rois = [torch.tensor(swapped(one), dtype=torch.float32) for one in ours.rois]
-    from torchvision.ops.boxes import box_iou
-    best = [box_iou(target["boxes"], roi).argmax(dim=0)
-            for target, roi in zip(targets, rois, strict=True)]
-    deltas = net.roi_heads.box_coder.encode(
-        [target["boxes"][row] for target, row in zip(targets, best, strict=True)], rois)
-    labels = [torch.tensor(one, dtype=torch.int64) for one in ours.class_ids]
-    net.roi_heads.select_training_samples = lambda *_: (rois, best, labels, deltas)
-    soft, seen = [], iter(ours.masks)
-
-    def their_masks(masks, boxes, rows, side):
-        soft.append(shares(masks.numpy(), boxes.numpy(), rows.numpy(), side))
-        return torch.tensor(soft[-1])
-
-    own = roi_heads.project_masks_on_boxes
-    roi_heads.project_masks_on_boxes = their_masks  # its own needs a compiled RoIAlign to be quick
-    try:
-        with torch.no_grad():
-            with_soft = net.roi_heads(features, proposals, sizes, targets)[1]["loss_mask"]
-        roi_heads.project_masks_on_boxes = (
-            lambda _, boxes, *__: torch.tensor(next(seen)[: len(boxes)]))
-        losses = {**losses, **net.roi_heads(features, proposals, sizes, targets)[1]}
-    finally:
-        roi_heads.project_masks_on_boxes = own
-    sum(losses.values()).backward()
-    return types.SimpleNamespace(
-        anchors=anchors, targets=targets, proposals=[one.numpy() for one in proposals],
-        deltas=[one.numpy() for one in deltas], soft_masks=soft, soft_loss=float(with_soft),
-        losses={name: float(loss.detach()) for name, loss in losses.items()})
-
-
-def their_targets(batch):
-    found = []
-    for ids, boxes, masks in zip(batch.gt_class_ids, batch.gt_boxes, batch.gt_masks, strict=True):
-        real = ids > 0
-        found.append({
-            "boxes": torch.tensor(swapped(boxes[real]), dtype=torch.float32),
-            "labels": torch.tensor(ids[real], dtype=torch.int64),
-            "masks": torch.tensor(masks[..., real].transpose(2, 0, 1).astype(np.uint8))})
-    return found
-
-
-def shares(masks, boxes, rows, side):
-    """RoIAlign with as many points as a bin has pixels: [N, H, W], [K, 4] -> [K, side, side]."""
-    def weights(low, high, size):
-        length = max(high - low, np.float32(1))
-        points = int(np.ceil(length / side))
-        places = low + (np.arange(side * points) + 0.5) * length / (side * points)
-        found = np.zeros((side, size))
-        for i, place in enumerate(places):
-            if -1 <= place <= size:
-                place = min(max(place, 0), size - 1)
-                below = int(place)
-                found[i // points, below] += 1 - (place - below)
-                found[i // points, min(below + 1, size - 1)] += place - below
-        return found / points
-
-    return np.stack([
-        weights(y0, y1, masks.shape[1]) @ masks[row] @ weights(x0, x1, masks.shape[2]).T
-        for (x0, y0, x1, y1), row in zip(boxes, rows, strict=True)]).astype(np.float32)
-
-
-def our_place(name):
-    """(layer, weight) here of one of their weights."""
-    module, _, weight = name.rpartition(".")
-    layer, leaf, _ = place_of(module, TORCHVISION)
-    return leaf or layer, {"weight": "kernel", "bias": "bias"}[weight]
-
-
-def trained(graph):
-    """{(layer, weight): variable} of all that is trained."""
-    return {(name, weight.name): weight for name, layer in named_layers(graph)
-            for weight in layer.trainable_weights}
-
-
-def one_step(graph, inputs, weights):
-    """Outputs, and gradients of the sum of the last five."""
-    if keras.backend.backend() == "torch":
-        outputs = graph(inputs, training=True)
-        sum(outputs[-5:]).backward()
-        return [x.detach() for x in outputs], [weight.value.grad for weight in weights]
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("gradients are taken on TensorFlow and torch")
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        outputs = graph(inputs, training=True)
-        total = sum(outputs[-5:])
-    return outputs, tape.gradient(total, [weight.value for weight in weights])
+    return their_step(net, batch, ours)
 
 
 def test_anchors_match_the_same_objects(batch, net, yours):
@@ -296,9 +174,8 @@ def test_losses(ours, yours, name):
 def test_shares_are_what_torchvision_projects(net):
     from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
-    rng = np.random.default_rng(0)
-    masks = torch.tensor(rng.random((2, 30, 40)) > 0.4)
-    boxes = torch.tensor([[3.2, 4.9, 39.7, 29.3], [-2.0, 1.5, 9.1, 2.2]])
+    masks = torch.tensor(np.random.default_rng(0).random((2, 30, 40)) > 0.4)
+    boxes = torch.tensor([[3.2, 4.9, 39.7, 29.3], [-0.5, 1.5, 9.1, 2.2]])
     rows = torch.tensor([1, 0])
     np.testing.assert_allclose(shares(masks.numpy(), boxes.numpy(), rows.numpy(), 7),
                                project_masks_on_boxes(masks, boxes, rows, 7), atol=1e-5)
@@ -309,8 +186,18 @@ def test_mask_targets_are_theirs_rounded(ours, yours):
     for mine, soft in zip(ours.masks, yours.soft_masks, strict=True):
         mine = mine[: len(soft)]
         assert np.mean(mine != (soft >= 0.5)) < 0.02
-        assert np.mean(np.abs(mine - soft) > 1e-3) < 0.2
-    np.testing.assert_allclose(yours.losses["loss_mask"], yours.soft_loss, rtol=0.05)
+        assert 0.05 < np.mean(np.abs(mine - soft) > 1e-3) < 0.3  # the seams
+    np.testing.assert_allclose(yours.losses["loss_mask"], yours.soft_loss, rtol=0.01)
+
+
+@pytest.mark.parametrize("odds, close", [(4.0, 1e-4), (8.0, 1e-3), (-8.0, 1e-3), (12.0, 0.05)])
+def test_mask_loss_of_log_odds(odds, close):
+    """Theirs is computed from log odds, ours from probabilities, that of a pixel up to 15.4."""
+    wanted = torch.nn.functional.softplus(torch.tensor([odds, -odds])).mean()
+    masks = keras.ops.convert_to_tensor(np.float32([0, 1]).reshape(1, 1, 1, 2))
+    probabilities = keras.ops.sigmoid(np.full((1, 1, 1, 2, 2), odds, np.float32))
+    found = mrcnn_mask_loss(masks, np.array([[1]]), probabilities)
+    np.testing.assert_allclose(found, wanted, rtol=close)
 
 
 def test_the_same_weights_are_trained(model, net):
@@ -321,14 +208,18 @@ def test_the_same_weights_are_trained(model, net):
 
 @pytest.mark.parametrize("name", LOOKED_AT)
 def test_gradients(ours, yours, net, name):
-    """The objectness has two rows here, and each has the gradient of their one."""
+    """The objectness has two rows here, each with the gradient of their one.
+
+    Relus that the last bit turns over move the gradients of what lies before them: torchvision's
+    own by 7e-3 where its image moves by a millionth.
+    """
     gradient = keras.ops.convert_to_numpy(ours.gradients[our_place(name)])
     module, _, weight = name.rpartition(".")
     layout = place_of(module, TORCHVISION)[2]
     _, wanted = to_ours(net.get_parameter(name).grad.numpy(), layout, weight, 256)
     if layout == "objectness":
-        np.testing.assert_allclose(gradient[..., ::2], -gradient[..., 1::2], rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(gradient[..., ::2], -gradient[..., 1::2], atol=1e-6)
         gradient, wanted = gradient[..., 1::2], wanted[..., 1::2]
-    scale = np.abs(wanted).max()
-    assert scale > 0
-    np.testing.assert_allclose(gradient, wanted, rtol=0, atol=GRADIENT * scale)
+    apart = np.linalg.norm(gradient - wanted) / np.linalg.norm(wanted)
+    last = any(word in name for word in ("logits", "pred.", "cls_score"))
+    assert apart < (GRADIENT if last else GRADIENT_BEHIND_RELU)

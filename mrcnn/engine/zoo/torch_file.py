@@ -48,6 +48,10 @@ class Storage:
     count: int
     read: object = None
 
+    def __setstate__(self, state):
+        """A pickle may not change one that is made."""
+        raise ValueError("it changes a storage afterwards, which no weights file does")
+
     @property
     def itemsize(self):
         """Bytes of one number."""
@@ -79,6 +83,10 @@ class StoredTensor:
     offset: int
     shape: tuple
     strides: tuple
+
+    def __setstate__(self, state):
+        """A pickle may not change one that is made, and checked."""
+        raise ValueError("it changes a tensor afterwards, which no weights file does")
 
     def resolved(self):
         """The array, its own copy.
@@ -244,4 +252,6 @@ def _torch_names():
     names["torch._utils", "_rebuild_parameter"] = Maker(lambda tensor, *_: tensor)
     names["torch", "Size"] = Maker(lambda sides=(): tuple(sides))
     names["torch", "device"] = Blank
+    # Beside the weights in what torchvision's training script writes: options and schedule.
+    names["argparse", "Namespace"] = names["collections", "Counter"] = Blank
     return names
