@@ -87,7 +87,8 @@ def check_sizes(file):
         elif code.name in ("PUT", "BINPUT", "LONG_BINPUT"):
             places += 1
             if argument > places:
-                raise ValueError(f"place {argument} of its memory where {places} are in use")
+                raise ValueError(f"damaged: it asks for place {argument} of its memory, and "
+                                 f"{places} are in use")
         elif code.name == "MEMOIZE":
             places += 1
     file.seek(start)
