@@ -116,11 +116,12 @@ class MaskRCNN:
             FileNotFoundError: no such file.
             ValueError: the file holds weights only (a Matterport file, say).
         """
-        meta = read_checkpoint_meta(path)
+        meta = None if is_zoo_file(path) else read_checkpoint_meta(path)
         if meta is None or not meta.config:
             raise ValueError(
                 f"{path} holds weights but no configuration: build MaskRCNN with your own "
-                "Config and call load_weights"
+                "Config (for torchvision's or detectron2's files one on mrcnn.presets) and call "
+                "load_weights"
             )
         config = Config.from_dict(meta.config, **knobs)
         model = cls(mode, config, model_dir)

@@ -83,7 +83,11 @@ def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox, beta=1.0, per_sample=False):
             positive or negative, as Faster R-CNN's code does it.
     """
     rows = min(target_bbox.shape[1], rpn_match.shape[1] or target_bbox.shape[1])
-    anchors, is_positive = first_true(ops.equal(rpn_match[..., 0], 1), rows)
+    match = rpn_match[..., 0]
+    if match.shape[1] is None:  # a small image may have fewer anchors than there are rows
+        match = ops.pad(match, ((0, 0), (0, rows)))
+    anchors, is_positive = first_true(ops.equal(match, 1), rows)
+    anchors = ops.minimum(anchors, ops.shape(rpn_bbox)[1] - 1)
     predicted = ops.take_along_axis(rpn_bbox, anchors[..., None], axis=1)
     loss = smooth_l1_loss(target_bbox[:, :rows], predicted, beta)
     positive = ops.broadcast_to(is_positive[..., None], ops.shape(loss))

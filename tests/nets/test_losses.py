@@ -1,5 +1,6 @@
 """The five losses against plain numpy."""
 
+import keras
 import numpy as np
 import pytest
 from tolerances import TWINS
@@ -221,3 +222,15 @@ def test_a_gradient_of_l1_is_a_sign():
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(losses.smooth_l1_loss(np.zeros(20, np.float32), answer, 0.0))
     np.testing.assert_array_equal(tape.gradient(loss, answer), np.sign(answer.numpy()))
+
+
+def test_fewer_anchors_than_rows_in_a_graph_that_does_not_know_their_number():
+    rows, anchors = keras.Input((8, 4)), keras.Input((None, 1), dtype="int32")
+    deltas = keras.Input((None, 4))
+    loss = keras.layers.Lambda(lambda inputs: losses.rpn_bbox_loss(*inputs)[None],
+                               output_shape=())([rows, anchors, deltas])
+    model = keras.Model([rows, anchors, deltas], loss)
+    target = np.zeros((1, 8, 4), np.float32)
+    match = np.array([[[0], [1], [-1]]], np.int32)
+    found = np.asarray(model.predict_on_batch([target, match, np.full((1, 3, 4), 3, np.float32)]))
+    np.testing.assert_allclose(found, [2.5], rtol=1e-6)

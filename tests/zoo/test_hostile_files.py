@@ -12,6 +12,7 @@ import pytest
 from small_files import torchvision_state, write_pickle
 
 from mrcnn.engine.legacy_h5 import read_legacy_h5
+from mrcnn.engine.mask_rcnn import MaskRCNN
 from mrcnn.engine.zoo.reading import is_zoo_file, read_zoo
 
 NAME = "backbone.body.conv1.weight"
@@ -60,6 +61,7 @@ def refused(path, match):
     (b"\x80\x05\x96" + struct.pack("<Q", 2 ** 40) + b"}.", "1099511627776 bytes are expected"),
     (b"\x80\x02cnumpy.core.numeric\n_frombuffer\n(J\xff\xff\xff\x7fNK\x02\x85U\x01CtR.", ""),
     (b"\x80\x02K\x01" + b"\x85" * 5000 + b"Q.", "refers to"),  # a tuple in a tuple in a ...
+    (b"\x80\x02}K\x01" + b"\x85" * 10 ** 6 + b"K\x01s.", "tuples"),  # as the name of a weight
 ])
 def test_pickles_that_ask_for_more_than_they_hold(tmp_path, pickled, match):
     (tmp_path / "many.pkl").write_bytes(pickled)
@@ -130,3 +132,9 @@ def test_a_safetensors_file_is_called_so(tmp_path):
     assert not is_zoo_file(tmp_path / "x.pth")
     with pytest.raises(ValueError, match=r"x.pth.*safetensors"):
         read_legacy_h5(tmp_path / "x.pth")
+
+
+def test_a_checkpoint_is_something_else(tmp_path):
+    path = write_pickle(tmp_path / "model.pkl", torchvision_state())
+    with pytest.raises(ValueError, match=r"model.pkl holds weights but no configuration.*presets"):
+        MaskRCNN.from_checkpoint(path)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+MOST_TUPLES = 50_000  # several times what a ResNet-101's weights and optimizer have
 # Types of numbers that weights files hold: numpy's names, little-endian.
 NUMBER_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 
@@ -79,7 +80,7 @@ def check_sizes(file):
     Raises:
         ValueError: a size or a place that the pickle cannot have.
     """
-    start, places = file.tell(), 0
+    start, places, tuples = file.tell(), 0, 0
     bounded = _Bounded(file)
     for code, argument, _ in pickletools.genops(bounded):
         if code.name == "FRAME":
@@ -91,6 +92,10 @@ def check_sizes(file):
                                  f"{places} are in use")
         elif code.name == "MEMOIZE":
             places += 1
+        elif code.name.startswith("TUPLE"):  # one in another without end would crash Python
+            tuples += 1
+            if tuples > MOST_TUPLES:
+                raise ValueError(f"more than {MOST_TUPLES} tuples, which no weights file has")
     file.seek(start)
 
 
