@@ -286,6 +286,10 @@ class Config:
     BATCH_NORM_EPSILON = 0.001
     # Batch-norm in the class head and the mask head; the paper has none there.
     HEADS_BATCH_NORM = True
+    # The layers that give scores, deltas and masks start with small normal weights (0.01, and 0.001
+    # for the heads' boxes and masks), so that boxes begin where anchors and rois are. Deltas that
+    # are not divided by 0.1 need it: without, a proposal network can die in its first steps.
+    HEADS_SMALL_INIT = False
     # "fpn", or "c4": no pyramid, one map of stride 16 for proposals and heads. Then
     # BACKBONE_STRIDES is [16], and each cell has an anchor for every scale and ratio.
     FEATURES = "fpn"

@@ -23,6 +23,7 @@ class _TwoStageConfig(Config):
 
     BACKBONE = "resnet50"
     HEADS_BATCH_NORM = False
+    HEADS_SMALL_INIT = True
     FREEZE_BN = True
     FREEZE_AT = 2
     BOX_NORMALIZATION = "edges"

@@ -34,7 +34,8 @@ DEFAULTS = {
 # The other school: off, which is Matterport's way.
 OFF = {
     "PRESET": "matterport", "RESNET_STYLE": "matterport", "BATCH_NORM_EPSILON": 0.001,
-    "HEADS_BATCH_NORM": True, "FEATURES": "fpn", "FREEZE_BN": False, "FREEZE_AT": 0,
+    "HEADS_BATCH_NORM": True, "HEADS_SMALL_INIT": False, "FEATURES": "fpn", "FREEZE_BN": False,
+    "FREEZE_AT": 0,
     "BOX_NORMALIZATION": "centers", "RPN_ANCHOR_ROUNDING": False, "RPN_LOW_QUALITY_MATCHES": True,
     "RPN_NMS_PER_LEVEL": False, "PRE_NMS_LIMIT_TRAINING": None, "RPN_MIN_SIZE": 0,
     "DETECTION_MIN_SIZE": 0, "BBOX_XFORM_CLIP": None, "ROI_ALIGN": "crop_and_resize",
@@ -357,6 +358,7 @@ def test_own_attributes_are_silent():
     ({"RESNET_STYLE": "pytorh"}, r"RESNET_STYLE = 'pytorh': must be one of .*: pytorch$"),
     ({"BATCH_NORM_EPSILON": -1e-5}, r"BATCH_NORM_EPSILON = -1e-05: .*at least 0; .*: 0$"),
     ({"HEADS_BATCH_NORM": "no"}, r"HEADS_BATCH_NORM = 'no': must be True or False"),
+    ({"HEADS_SMALL_INIT": "no"}, r"HEADS_SMALL_INIT = 'no': must be True or False"),
     ({"FEATURES": "c5"}, r"FEATURES = 'c5': must be one of fpn, c4; nearest valid: c4$"),
     ({"FEATURES": "c4"}, r"BACKBONE_STRIDES = \[4, 8, 16, 32, 64\]: must be \[16\]"),
     ({"FREEZE_BN": 2}, r"FREEZE_BN = 2: must be True or False"),
@@ -422,6 +424,7 @@ def test_all_problems_are_told_at_once():
     {"MAX_OBJECTS_PER_IMAGE": np.int64(3)}, {"DETECTION_NMS_ACROSS_CLASSES": 0.8},
     # the other school
     {"RESNET_STYLE": "caffe", "BATCH_NORM_EPSILON": 0, "HEADS_BATCH_NORM": False},
+    {"HEADS_SMALL_INIT": True},
     {"FEATURES": "c4", "BACKBONE_STRIDES": (16,), "RPN_ANCHOR_SCALES": (128, 256, 512)},
     {"FREEZE_AT": 5, "FREEZE_BN": np.True_}, {"BOX_NORMALIZATION": "edges"},
     {"RPN_ANCHOR_ROUNDING": True, "RPN_LOW_QUALITY_MATCHES": False, "RPN_NMS_PER_LEVEL": True},

@@ -175,6 +175,7 @@ def _rpn(feature_maps, config):
         len(config.RPN_ANCHOR_RATIOS) * len(config.level_scales[0]),
         config.TOP_DOWN_PYRAMID_SIZE,
         config.RPN_CONV_CHANNELS,
+        config.HEADS_SMALL_INIT,
     )
     return run_rpn(rpn_model, feature_maps)
 
@@ -211,6 +212,7 @@ def _classify(rois, feature_maps, image_meta, config):
         batch_norm=config.HEADS_BATCH_NORM,
         epsilon=config.BATCH_NORM_EPSILON,
         pooling=_pooling(config),
+        small_init=config.HEADS_SMALL_INIT,
     )
 
 
@@ -226,4 +228,5 @@ def _masks(rois, feature_maps, image_meta, config):
         batch_norm=config.HEADS_BATCH_NORM,
         epsilon=config.BATCH_NORM_EPSILON,
         pooling=_pooling(config),
+        small_init=config.HEADS_SMALL_INIT,
     )

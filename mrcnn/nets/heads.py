@@ -8,6 +8,7 @@ from keras import layers
 from mrcnn.layers.batch_norm import BatchNorm
 from mrcnn.layers.roi_align import PyramidROIAlign
 from mrcnn.layers.time_distributed import TimeDistributed
+from mrcnn.nets.initial import BOXES_STD, MASKS_STD, SCORES_STD, initial
 from mrcnn.nets.precision import FLOAT32
 
 
@@ -28,9 +29,13 @@ def _norms(batch_norm, train_bn, epsilon):
     return {"train_bn": train_bn, "epsilon": epsilon} if batch_norm else None
 
 
+def _dense(units, name, start, x):
+    return _each(layers.Dense(units, kernel_initializer=start, name=name, dtype=FLOAT32), x)
+
+
 def build_classifier_head(
     rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, fc_layers_size=1024,
-    batch_norm=True, epsilon=0.001, pooling=None,
+    batch_norm=True, epsilon=0.001, pooling=None, small_init=False,
 ):
     """Class and box head.
 
@@ -43,6 +48,7 @@ def build_classifier_head(
         batch_norm: False leaves it out.
         epsilon: what batch-norm adds to the variance.
         pooling: more arguments of PyramidROIAlign by name, or None.
+        small_init: the layers that answer begin with small weights, see `initial`.
 
     Returns:
         logits [B, R, C], probabilities [B, R, C], deltas [B, R, C, 4].
@@ -57,16 +63,16 @@ def build_classifier_head(
         x = _each(layers.Conv2D(fc_layers_size, kernel, name=f"mrcnn_class_conv{index}"), x)
         x = _normed(x, f"mrcnn_class_bn{index}", norms)
     shared = layers.Reshape((-1, fc_layers_size), name="pool_squeeze")(x)
-    logits = _each(layers.Dense(num_classes, name="mrcnn_class_logits", dtype=FLOAT32), shared)
+    logits = _dense(num_classes, "mrcnn_class_logits", initial(small_init, SCORES_STD), shared)
     probabilities = layers.Activation("softmax", name="mrcnn_class", dtype=FLOAT32)(logits)
-    deltas = _each(layers.Dense(4 * num_classes, name="mrcnn_bbox_fc", dtype=FLOAT32), shared)
+    deltas = _dense(4 * num_classes, "mrcnn_bbox_fc", initial(small_init, BOXES_STD), shared)
     deltas = layers.Reshape((-1, num_classes, 4), name="mrcnn_bbox", dtype=FLOAT32)(deltas)
     return logits, probabilities, deltas
 
 
 def build_mask_head(
     rois, feature_maps, image_meta, pool_size, num_classes, train_bn=True, channels=256,
-    batch_norm=True, epsilon=0.001, pooling=None,
+    batch_norm=True, epsilon=0.001, pooling=None, small_init=False,
 ):
     """Mask head: four convolutions, a twofold upsampling, one mask a class.
 
@@ -89,5 +95,8 @@ def build_mask_head(
         channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv"
     )
     x = _each(deconv, x)
-    mask = layers.Conv2D(num_classes, 1, activation="sigmoid", name="mrcnn_mask", dtype=FLOAT32)
+    mask = layers.Conv2D(
+        num_classes, 1, activation="sigmoid", name="mrcnn_mask", dtype=FLOAT32,
+        kernel_initializer=initial(small_init, MASKS_STD),
+    )
     return _each(mask, x)

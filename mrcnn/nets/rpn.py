@@ -6,10 +6,11 @@ Shapes: B images, A anchors, K anchors a cell.
 import keras
 from keras import layers
 
+from mrcnn.nets.initial import SCORES_STD, initial
 from mrcnn.nets.precision import FLOAT32
 
 
-def build_rpn_model(anchor_stride, anchors_per_location, depth, channels=512):
+def build_rpn_model(anchor_stride, anchors_per_location, depth, channels=512, small_init=False):
     """The model that scores and refines the anchors of one feature map.
 
     Args:
@@ -17,6 +18,7 @@ def build_rpn_model(anchor_stride, anchors_per_location, depth, channels=512):
         anchors_per_location: K.
         depth: channels of the feature map.
         channels: of the shared convolution.
+        small_init: all three convolutions begin with small weights, see `initial`.
 
     Returns:
         keras.Model "rpn_model": [B, h, w, depth] -> logits [B, A, 2] (background,
@@ -29,14 +31,20 @@ def build_rpn_model(anchor_stride, anchors_per_location, depth, channels=512):
         strides=anchor_stride,
         padding="same",
         activation="relu",
+        kernel_initializer=initial(small_init, SCORES_STD),
         name="rpn_conv_shared",
     )(feature_map)
-    logits = layers.Conv2D(2 * anchors_per_location, 1, name="rpn_class_raw", dtype=FLOAT32)(shared)
+    logits = _answer(2 * anchors_per_location, "rpn_class_raw", small_init)(shared)
     logits = layers.Reshape((-1, 2), dtype=FLOAT32)(logits)
     probabilities = layers.Activation("softmax", name="rpn_class_xxx", dtype=FLOAT32)(logits)
-    deltas = layers.Conv2D(4 * anchors_per_location, 1, name="rpn_bbox_pred", dtype=FLOAT32)(shared)
+    deltas = _answer(4 * anchors_per_location, "rpn_bbox_pred", small_init)(shared)
     deltas = layers.Reshape((-1, 4), dtype=FLOAT32)(deltas)
     return keras.Model(feature_map, [logits, probabilities, deltas], name="rpn_model")
+
+
+def _answer(channels, name, small_init):
+    start = initial(small_init, SCORES_STD)
+    return layers.Conv2D(channels, 1, kernel_initializer=start, name=name, dtype=FLOAT32)
 
 
 def run_rpn(rpn_model, feature_maps):
