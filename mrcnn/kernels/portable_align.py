@@ -9,13 +9,7 @@ Shapes: B images, R rois, M = B * R, C channels, P pixels, T points.
 
 from keras import ops
 
-from mrcnn.kernels.portable_crops import pyramid_pixels
-
-
-def finite_boxes(boxes):
-    """Boxes with 0 for what is not finite: diverged weights shall show as a NaN loss."""
-    finite = ops.logical_and(boxes > -1e30, boxes < 1e30)  # False for NaN, too
-    return ops.where(finite, boxes, 0.0)
+from mrcnn.kernels.portable_crops import finite_boxes, pyramid_pixels
 
 
 def first_and_extent(low, high, size, aligned):

@@ -38,10 +38,15 @@ def _samples(low, high, size, count):
     return ops.cast(below, "int32"), ops.cast(above, "int32"), weight, ops.cast(inside, "float32")
 
 
+def finite_boxes(boxes):
+    """Boxes with 0 for what is not finite: diverged weights shall show as a NaN loss."""
+    finite = ops.logical_and(boxes > -1e30, boxes < 1e30)  # False for NaN, too
+    return ops.where(finite, boxes, 0.0)
+
+
 def _inside_edges(boxes):
     """The four edges [M] of boxes [M, 4], finite and off the border."""
-    finite = ops.logical_and(boxes > -1e30, boxes < 1e30)  # False for NaN, too
-    boxes = ops.where(finite, ops.minimum(boxes, 1.0 - BORDER_MARGIN), 0.0)
+    boxes = ops.minimum(finite_boxes(boxes), 1.0 - BORDER_MARGIN)
     return ops.unstack(boxes, 4, axis=-1)
 
 

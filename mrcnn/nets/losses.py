@@ -25,18 +25,13 @@ def _mean_of_batch(total, count):
     return kernels.replica_count() * total / ops.where(count > 0.0, count, 1.0)
 
 
-def _mean_where(values, mask):
-    """Mean of `values` where `mask` (of the same shape) holds; 0 where it never does."""
-    count = ops.sum(ops.cast(mask, "float32"))
+def _mean_where(values, mask, counted=None):
+    """Mean of `values` where `mask` (of the same shape) holds; 0 where it never does.
+
+    With `counted` their sum, divided by the number of its Trues.
+    """
+    count = ops.sum(ops.cast(mask if counted is None else counted, "float32"))
     return _mean_of_batch(ops.sum(ops.where(mask, values, 0.0)), count)
-
-
-def _box_loss(values, positive, sampled):
-    """Mean of `values` where positive; with `sampled` their sum over the number of its Trues."""
-    if sampled is None:
-        return _mean_where(values, positive)
-    count = ops.sum(ops.cast(sampled, "float32"))
-    return _mean_of_batch(ops.sum(ops.where(positive, values, 0.0)), count)
 
 
 def _cross_entropy(labels, logits):
@@ -91,7 +86,7 @@ def rpn_bbox_loss(target_bbox, rpn_match, rpn_bbox, beta=1.0, per_sample=False):
     predicted = ops.take_along_axis(rpn_bbox, anchors[..., None], axis=1)
     loss = smooth_l1_loss(target_bbox[:, :rows], predicted, beta)
     positive = ops.broadcast_to(is_positive[..., None], ops.shape(loss))
-    return _box_loss(loss, positive, ops.not_equal(rpn_match, 0) if per_sample else None)
+    return _mean_where(loss, positive, ops.not_equal(rpn_match, 0) if per_sample else None)
 
 
 def mrcnn_class_loss(target_class_ids, class_logits, active_class_ids, class_weights=None):
@@ -129,7 +124,7 @@ def mrcnn_bbox_loss(target_bbox, target_class_ids, pred_bbox, rois=None, beta=1.
     predicted = ops.take_along_axis(pred_bbox, target_class_ids[..., None, None], axis=2)[:, :, 0]
     loss = smooth_l1_loss(target_bbox, predicted, beta)
     positive = ops.broadcast_to(target_class_ids[..., None] > 0, ops.shape(loss))
-    return _box_loss(loss, positive, None if rois is None else ops.any(rois != 0.0, axis=-1))
+    return _mean_where(loss, positive, None if rois is None else ops.any(rois != 0.0, axis=-1))
 
 
 def mrcnn_mask_loss(target_masks, target_class_ids, pred_masks):

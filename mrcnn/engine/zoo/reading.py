@@ -10,7 +10,7 @@ from mrcnn.engine.zoo.layouts import to_ours
 from mrcnn.engine.zoo.names import DETECTRON2, NO_WEIGHTS, TORCHVISION, place_of
 from mrcnn.engine.zoo.others import READ, other_model
 from mrcnn.engine.zoo.pickle_file import read_pickle
-from mrcnn.engine.zoo.safe_pickle import PickledArray, count_of
+from mrcnn.engine.zoo.safe_pickle import PickledArray
 from mrcnn.engine.zoo.torch_file import LEGACY_START, StoredTensor, is_torch_zip, read_torch
 
 WRAPPINGS = ("model", "state_dict", "model_state_dict")  # keys under which the weights may lie
@@ -107,24 +107,15 @@ def _state_dict(content, path):
 
 def _check_sizes(stored, path):
     """Views may share numbers, so that a small file could ask for any amount of memory."""
-    size, limit = sum(map(_size_of, stored.values())), LARGEST * os.path.getsize(path)
+    size = sum(one.nbytes for one in stored.values())
+    limit = LARGEST * os.path.getsize(path)
     if size > limit:
         raise ValueError(f"{path}: it asks for {size} bytes of weights, more than {LARGEST} times "
                          "its size; expected each weight to have numbers of its own")
 
 
-def _size_of(one):
-    """Bytes of a tensor or array not yet made."""
-    if isinstance(one, StoredTensor):
-        return count_of(one.shape) * one.storage.itemsize
-    raw = one.state[-1] if one.state else b""
-    return len(raw) if isinstance(raw, (bytes, bytearray, str)) else 0
-
-
 def _zoo_of(stored, names, path):
-    shapes = {name: getattr(stored[name], "shape", None) or _shape_of(stored[name])
-              for name in names}
-    other = other_model(names, shapes)
+    other = other_model(names, {name: stored[name].shape for name in names})
     zoo = next((zoo for zoo, mark in (("torchvision", "backbone.body."),
                                       ("detectron2", "backbone.bottom_up."))
                 if any(name.startswith(mark) for name in names)), None)
@@ -133,11 +124,6 @@ def _zoo_of(stored, names, path):
         raise ValueError(f"{path} is not a model that can be read: it holds {what}. "
                          f"Expected {READ}")
     return zoo
-
-
-def _shape_of(one):
-    state = getattr(one, "state", ())
-    return state[1] if len(state) > 1 and isinstance(state[1], tuple) else None
 
 
 def _mapped(stored, names, rows, path):

@@ -200,6 +200,18 @@ class PickledArray:
         """numpy's (version, shape, type, whether Fortran, bytes)."""
         self.state = tuple(state)
 
+    @property
+    def shape(self):
+        """As described, not yet checked; None where there is none."""
+        shape = self.state[1] if len(self.state) > 1 else None
+        return shape if isinstance(shape, tuple) else None
+
+    @property
+    def nbytes(self):
+        """Bytes of its numbers."""
+        raw = self.state[-1] if self.state else b""
+        return len(raw) if isinstance(raw, (bytes, bytearray, str)) else 0
+
     def resolved(self):
         """The array.
 

@@ -88,6 +88,11 @@ class StoredTensor:
         """A pickle may not change one that is made, and checked."""
         raise ValueError("it changes a tensor afterwards, which no weights file does")
 
+    @property
+    def nbytes(self):
+        """Bytes of its numbers."""
+        return count_of(self.shape) * self.storage.itemsize
+
     def resolved(self):
         """The array, its own copy.
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mrcnn.kernels import portable_align
 from mrcnn.kernels.portable import top_k
-from mrcnn.kernels.portable_crops import BORDER_MARGIN
+from mrcnn.kernels.portable_crops import BORDER_MARGIN, finite_boxes
 
 __all__ = [
     "ADAPTIVE_ROI_ALIGN",
@@ -100,7 +100,7 @@ def _align_level(feature_map, boxes, owner, crop_shape, ratio, aligned):
     a crop's samples beyond it are 0, as those of RoIAlign are.
     """
     size = tf.cast(tf.shape(feature_map)[1:3], tf.float32)
-    boxes = portable_align.finite_boxes(tf.convert_to_tensor(boxes))
+    boxes = finite_boxes(tf.convert_to_tensor(boxes))
     first, extent = portable_align.first_and_extent(boxes[:, :2], boxes[:, 2:], size, aligned)
     points = [side * ratio for side in crop_shape]
     margin = extent / tf.constant(points, tf.float32) / 2  # from a roi's edge to its first point
