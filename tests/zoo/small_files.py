@@ -4,12 +4,13 @@ import pickle
 
 import numpy as np
 
+from mrcnn.config import Config
 from mrcnn.presets import PaperConfig, TorchvisionConfig
 
 WIDTH, FEATURES, DENSE, CLASSES = 16, 8, 12, 4
 
 
-class SmallTorchvision(TorchvisionConfig):
+class Small(Config):
     BACKBONE = "resnet18"
     BACKBONE_WIDTH = WIDTH
     NUM_CLASSES = CLASSES
@@ -19,14 +20,12 @@ class SmallTorchvision(TorchvisionConfig):
     POST_NMS_ROIS_INFERENCE = 20
 
 
-class SmallPaper(PaperConfig):
-    BACKBONE = "resnet18"
-    BACKBONE_WIDTH = WIDTH
-    NUM_CLASSES = CLASSES
-    TOP_DOWN_PYRAMID_SIZE = RPN_CONV_CHANNELS = MASK_CONV_CHANNELS = FEATURES
-    FPN_CLASSIF_FC_LAYERS_SIZE = DENSE
-    IMAGE_MIN_DIM = IMAGE_MAX_DIM = 64
-    POST_NMS_ROIS_INFERENCE = 20
+class SmallTorchvision(Small, TorchvisionConfig):
+    pass
+
+
+class SmallPaper(Small, PaperConfig):
+    pass
 
 
 def torchvision_shapes(classes=CLASSES):
