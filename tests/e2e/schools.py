@@ -16,7 +16,8 @@ SMALL = ("NAME", "NUM_CLASSES", "IMAGES_PER_GPU", "BACKBONE", "BACKBONE_WIDTH",
 def small_config(name, **knobs):
     """A Config on a preset with few channels, images of 64 to 107 pixels."""
     values = {**{knob: getattr(TinyConfig, knob) for knob in SMALL}, "IMAGE_MIN_DIM": 64,
-              "IMAGE_MAX_DIM": 107, "PRE_NMS_LIMIT": 60, **knobs}
+              "IMAGE_MAX_DIM": 107, "PRE_NMS_LIMIT": 60,
+              "HEADS_SMALL_INIT": False, **knobs}  # untrained, it would answer all rois alike
     return type("Small", (preset(name),), values)()
 
 
