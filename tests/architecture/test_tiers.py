@@ -85,8 +85,9 @@ ORDER = {
                "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
                "keras_models", "folding", "inference", "workers", "distribution", "export",
-               "tiling", "evaluating", "validation", "interruption", "monitors", "callbacks",
-               "worker_callbacks", "faulty_images", "training", "inspection", "mask_rcnn"],
+               "tiling", "evaluation_truth", "evaluating", "validation", "interruption", "monitors",
+               "callbacks", "worker_callbacks", "faulty_images", "training", "inspection",
+               "mask_rcnn"],
 }
 
 NUMPY_ONLY = ("_versions", "_config_json", "_config_checks", "config", "presets", "geometry",

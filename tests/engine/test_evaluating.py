@@ -14,7 +14,8 @@ from mrcnn.data.dataset import DataError
 from mrcnn.data.formats.coco_writer import save_coco
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.data.shapes import ShapesDataset
-from mrcnn.engine.evaluating import evaluate, truth_of
+from mrcnn.engine.evaluating import evaluate
+from mrcnn.engine.evaluation_truth import truth_of
 from mrcnn.evaluation.coco import METRICS
 
 

@@ -14,7 +14,7 @@ from mrcnn.commands.training.run_files import read_run
 from mrcnn.data.check.checking import check_dataset
 from mrcnn.data.formats.loading import load_dataset
 from mrcnn.data.formats.voc import VOC_CLASSES
-from mrcnn.engine.evaluating import void_of
+from mrcnn.engine.evaluation_truth import void_of
 from mrcnn.presets import VocConfig
 
 voc = made.script("voc")

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from mrcnn.engine import evaluating
+from mrcnn.engine import evaluating, evaluation_truth
 from mrcnn.evaluation.coco import METRICS
 from mrcnn.evaluation.evaluator import Evaluator
 from mrcnn.geometry.lazy_masks import PackedMasks
@@ -38,11 +38,11 @@ def truth_of(dataset, image_id, image):
     Raises:
         DataError: its masks cannot be read; the message names the image.
     """
-    truth = evaluating.truth_of(dataset, image_id, image.shape)
+    truth = evaluation_truth.truth_of(dataset, image_id, image.shape)
     return {"rois": np.array(truth["rois"], np.int32).reshape(-1, 4),
             "class_ids": np.array(truth["class_ids"], np.int32),
             "masks": PackedMasks.of_rles(truth["rles"], image.shape[:2]),
-            "void": evaluating.void_of(dataset, image_id)}
+            "void": evaluation_truth.void_of(dataset, image_id)}
 
 
 def evaluate(model, dataset, limit=None, iou_types=("bbox", "segm"), more=None):

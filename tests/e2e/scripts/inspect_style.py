@@ -151,9 +151,10 @@ for i in random.sample(range(rois.shape[1]), 4):
                mask_specific[i] * 255]
     titles += ["ROI {}".format(i), dataset.class_names[mrcnn_class_ids[b, i, 0]][:20]]
 display_images(images, titles, cols=4, cmap="Blues", interpolation="none")
-_, [ids, _, _] = next(modellib.data_generator(
-    dataset, config, shuffle=True, random_rois=100, batch_size=1, detection_targets=True))
-facts["positive_rois"] = int(np.sum(ids[0] > 0))
+g = modellib.data_generator(
+    dataset, config, shuffle=True, random_rois=100, batch_size=1, detection_targets=True)
+positive = [int(np.sum(next(g)[1][0][0] > 0)) for _ in range(20)]  # an image may well have none
+facts["positive_rois"] = max(positive)
 
 
 # ================ the model, step by step
