@@ -103,7 +103,7 @@ def test_inspect_style(tmp_path):
     np.testing.assert_array_equal(facts["pre_nms"], [1, ANCHORS_128, 4])
     assert facts["same_proposals"] is True
     assert facts["norm_round_trip"] is True
-    assert len(set(facts["detections"])) == 1
+    assert len(set(facts["detections"])) == 1 <= facts["detections"][0]
     assert facts["same_masks"] is True
     assert facts["input_round_trip"] is True
     np.testing.assert_array_equal(facts["res4w_out"], [1, 8, 8, 256])

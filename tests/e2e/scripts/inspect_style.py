@@ -22,6 +22,8 @@ from samples.balloon import balloon
 from samples.nucleus import nucleus
 
 matplotlib.use("agg")
+random.seed(1)  # Keras takes the seeds of its first weights from here
+np.random.seed(1)
 MODEL_DIR = os.path.join(sys.argv[1], "logs")
 DEVICE = "/cpu:0"
 facts = {}
