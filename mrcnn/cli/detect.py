@@ -8,6 +8,7 @@ from mrcnn.cli.options import MODEL_HELP, Number, config_options, model_argument
 EPILOG = f"""\b
 Examples:
   mrcnn detect coco photo.jpg                80 everyday classes
+  mrcnn detect coco+torchvision photo.jpg    with torchvision's weights
   mrcnn detect logs photos/                  a folder, with the newest model
   mrcnn detect model.h5 a.jpg b.mp4          files, pictures and videos mixed
   mrcnn detect model.h5 "shots/*.png"        a pattern

@@ -24,8 +24,8 @@ Examples:
   mrcnn evaluate demo.h5 shapes                   generated shapes
 
 \b
-MODEL is {MODEL_HELP}. DATA is a folder or an
-annotation file, of the classes that the model was trained on.
+MODEL is {MODEL_HELP}.
+DATA is a folder or an annotation file, of the classes that the model was trained on.
 
 \b
 Written into the output folder:

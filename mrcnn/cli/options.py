@@ -4,15 +4,15 @@ import math
 
 import click
 
-MODEL_HELP = "a checkpoint, the folder of a run, or coco"
+MODEL_HELP = "a checkpoint, the folder of a run, or coco, coco+paper,\ncoco+torchvision"
 
 
 class _Model(click.Path):
-    """A path that exists, or the word coco."""
+    """A path that exists, or coco, alone or with a school."""
 
     def convert(self, value, param, ctx):
         """The text as it is."""
-        return value if value == "coco" else super().convert(value, param, ctx)
+        return value if value.partition("+")[0] == "coco" else super().convert(value, param, ctx)
 
 
 class Number(click.FloatRange):

@@ -14,6 +14,7 @@ Examples:
   mrcnn train data --weights logs/fruit20260131T0930 --epochs 20
   mrcnn train data --config fruit.yaml --set IMAGE_MAX_DIM=512
   mrcnn train data --preset paper        the paper's recipe, 12 epochs
+  mrcnn train data --preset torchvision --weights coco --epochs 20
   mrcnn train data --resume              the newest run of these data goes on
   mrcnn train --resume logs/fruit20260131T0930 --epochs 50
 
@@ -38,8 +39,10 @@ WITH_RESUME = {"data", "resume", "output", "name", "epochs", "config", "assignme
                    "Otherwise the subset val of DATA, or a tenth of the images.")
 @click.option("--weights", metavar="START",
               help="coco, imagenet, none, or a weights file (.h5, or torchvision's .pth, "
-                   "detectron2's .pkl) or run to start from. Otherwise coco (downloaded on first "
-                   "use); with --preset paper or torchvision imagenet, with --small none.")
+                   "detectron2's .pkl) or run to start from. coco and imagenet are downloaded on "
+                   "first use; with --preset paper or torchvision they are detectron2's or "
+                   "torchvision's. Otherwise coco; under such a preset imagenet, with --small "
+                   "none.")
 @click.option("--small/--no-small", default=None,
               help="A light network for small images: learns from nothing on a CPU. Chosen by "
                    "itself with --weights none where there is no GPU.")

@@ -13,13 +13,14 @@ from mrcnn.config import Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
 from mrcnn.engine.downloads import download_trained_weights, models_folder
 from mrcnn.engine.legacy_h5 import weight_shapes
+from mrcnn.engine.published import coco_weights_path
 from mrcnn.engine.run_folders import find_runs
 from mrcnn.engine.weights_advice import backbone_name, class_count
 from mrcnn.engine.zoo.fitting import PRESETS as ZOO_PRESETS
 from mrcnn.engine.zoo.reading import is_zoo_file, read_zoo
-from mrcnn.presets import with_preset
+from mrcnn.presets import parts, with_preset
 
-COCO = "coco"  # stands for the published weights
+COCO = "coco"  # stands for Matterport's published weights, with "+" and a school for its own
 COCO_FILE = "mask_rcnn_coco.h5"
 
 
@@ -65,7 +66,8 @@ def checkpoint_of(path):
 
     Args:
         path: a file; the folder of a run, whose newest checkpoint is taken; a folder of runs,
-            of which the newest one that has a checkpoint is; or "coco", see `coco_weights`.
+            of which the newest one that has a checkpoint is; or "coco", "coco+paper" or
+            "coco+torchvision", see `coco_weights`.
 
     Returns:
         Path as text.
@@ -73,10 +75,11 @@ def checkpoint_of(path):
     Raises:
         FileNotFoundError: there is none; says what was looked for.
         ConnectionError: COCO's weights are not here and cannot be downloaded.
+        ValueError: "coco+" and no school.
     """
     path = Path(path)
-    if str(path) == COCO and not path.exists():
-        return coco_weights()
+    if not path.exists() and coco_school(str(path)):
+        return coco_weights(coco_school(str(path)))
     if path.is_file():
         return str(path)
     if not path.exists():
@@ -90,14 +93,36 @@ def checkpoint_of(path):
         f"in folders of runs such as <name>20260131T0930/ ({len(find_runs(path))} there)")
 
 
-def coco_weights():
-    """Path of Matterport's weights trained on COCO, downloaded on first use.
+def coco_school(name):
+    """The school of the COCO weights that a name stands for; None where it stands for none.
 
-    They are taken from this folder, or from where Keras keeps its downloads.
+    Raises:
+        ValueError: "coco+" and no school.
+    """
+    data, plus, school = name.partition("+")
+    if data != COCO:
+        return None
+    data, school = parts(school if plus else Config.PRESET)
+    if data:
+        raise ValueError(f"{name}: expected a school, such as coco+paper")
+    return school
+
+
+def coco_weights(school=Config.PRESET, backbone="resnet50"):
+    """Path of the weights that a school published for COCO, downloaded on first use.
+
+    They are taken from this folder, or from where Keras (or PyTorch) keeps its downloads.
+
+    Args:
+        school: "matterport", "paper" (detectron2's) or "torchvision".
+        backbone: of the other schools; Matterport's is a resnet101.
 
     Raises:
         ConnectionError: they are in neither and cannot be downloaded.
+        ValueError: none are published for this backbone.
     """
+    if school != Config.PRESET:
+        return coco_weights_path(school, backbone)
     if Path(COCO_FILE).is_file():
         return COCO_FILE
     return download_trained_weights(str(models_folder() / COCO_FILE))
@@ -137,6 +162,10 @@ def describe(path):
 def _of_a_zoo(path):
     """The Description of torchvision's or detectron2's file: it asks for the preset that fits."""
     file = read_zoo(path)
+    if file.is_backbone:
+        raise ValueError(f"{path} holds a network for ImageNet and no detector: `load_weights` of "
+                         "a MaskRCNN in training mode takes its backbone, and mrcnn train --preset "
+                         "torchvision --weights imagenet starts from torchvision's")
     shapes = {key: array.shape for key, array in file.arrays.items()}
     found = Description(path, with_preset(Config, ZOO_PRESETS[file.zoo].PRESET)(), None,
                         class_count(shapes), backbone_name(key[1] for key in shapes),

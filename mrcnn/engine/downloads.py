@@ -30,6 +30,7 @@ def download_file(
     path: str | os.PathLike,
     *,
     md5: str | None = None,
+    sha256: str | None = None,
     expected_size: int | None = None,
     check: Callable[[Path], object] | None = None,
     verbose: int = 1,
@@ -44,6 +45,7 @@ def download_file(
         path: where to put the file; its folder is created when missing. An existing file
             is never overwritten.
         md5: published checksum, if there is one.
+        sha256: published checksum or its first digits, if there is one.
         expected_size: published size in bytes, if there is one.
         check: called with the complete `.part` file; raises ValueError if it is no good.
         verbose: 1 shows the progress.
@@ -57,12 +59,12 @@ def download_file(
         ValueError: the content is not what was published; the bad download is deleted. An
             existing file with another checksum is left alone.
     """
-    path = Path(path)
+    path, checksums = Path(path), {"md5": md5, "sha256": sha256}
     if path.exists():
-        if md5 and _md5(path) != md5:
-            raise ValueError(
-                f"{path} exists, but its MD5 is not the published {md5}; delete or move it"
-            )
+        try:
+            _check_sums(path, checksums)
+        except ValueError as error:
+            raise ValueError(f"{path} is another file: {error}; delete or move it") from None
         return str(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
@@ -75,7 +77,7 @@ def download_file(
             f"Could not download {url} ({_reason(error)}). Run it again to continue, or "
             f"fetch the file in another way and put it at {path.absolute()}"
         ) from error
-    _verify(part, url, md5, expected_size, check)
+    _verify(part, url, checksums, expected_size, check)
     sync_file(part)
     os.replace(part, path)
     sync_folder(path.parent)
@@ -126,7 +128,7 @@ def imagenet_weights_path(backbone: str = "resnet50", verbose: int = 1) -> str:
         )
     models = models_folder()
     path = models / RESNET50_NOTOP_URL.rsplit("/", 1)[1]
-    if path.exists() and _md5(path) != RESNET50_NOTOP_MD5:
+    if path.exists() and _digest(path, "md5") != RESNET50_NOTOP_MD5:
         path = models / "mrcnn" / path.name
     return download_file(RESNET50_NOTOP_URL, path, md5=RESNET50_NOTOP_MD5, verbose=verbose)
 
@@ -187,14 +189,13 @@ def _copy(response, file, done: int, total: int | None, label: str | int) -> Non
         print()
 
 
-def _verify(part: Path, url: str, md5: str | None, size: int | None, check) -> None:
+def _verify(part: Path, url: str, checksums: dict, size: int | None, check) -> None:
     """Delete the download and raise when it is not what was published."""
     try:
         found = part.stat().st_size
         if found == 0 or (size is not None and found != size):
             raise ValueError(f"expected {size or 'some'} bytes, received {found}")
-        if md5 is not None and (digest := _md5(part)) != md5:
-            raise ValueError(f"expected MD5 {md5}, received {digest}")
+        _check_sums(part, checksums)
         if check is not None:
             check(part)
     except ValueError as error:
@@ -202,8 +203,15 @@ def _verify(part: Path, url: str, md5: str | None, size: int | None, check) -> N
         raise ValueError(f"{url}: the download is not the published file: {error}") from error
 
 
-def _md5(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
+def _check_sums(path: Path, checksums: dict) -> None:
+    """ValueError where a file's checksum does not begin with the published digits."""
+    for algorithm, expected in checksums.items():
+        if expected and not (digest := _digest(path, algorithm)).startswith(expected):
+            raise ValueError(f"expected {algorithm.upper()} {expected}, received {digest}")
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

@@ -1,26 +1,27 @@
 """ImageNet weights of whatever BACKBONE names, as a file that `load_weights` reads."""
 
-
-from mrcnn.engine.downloads import imagenet_weights_path, models_folder
+from mrcnn.engine.downloads import models_folder
 from mrcnn.engine.legacy_h5 import write_legacy_h5
+from mrcnn.engine.published import imagenet_path
 from mrcnn.nets.backbones import is_application, stable_names
 
 
-def backbone_weights_path(backbone):
+def backbone_weights_path(backbone, style="matterport"):
     """A weights file of the backbone, downloaded on first use and kept by Keras' own files.
 
     Args:
         backbone: Config.BACKBONE.
+        style: Config.RESNET_STYLE, for a ResNet by name.
 
     Returns:
-        Path of a file in the legacy layout, for `load_weights(path, by_name=True)`.
+        Path of a file for `load_weights(path, by_name=True)`.
 
     Raises:
         ConnectionError: offline, or the download broke off.
         ValueError: no ImageNet weights belong to this backbone.
     """
     if isinstance(backbone, str):
-        return imagenet_weights_path(backbone)
+        return imagenet_path(backbone, style)
     if not is_application(backbone):
         raise ValueError(
             f"get_imagenet_weights: {backbone!r} is no ResNet name and no keras.applications "

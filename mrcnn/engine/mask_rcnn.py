@@ -173,7 +173,7 @@ class MaskRCNN:
 
     def get_imagenet_weights(self):
         """Download (once) the ImageNet weights of the backbone; returns the file's path."""
-        return backbone_weights_path(self.config.BACKBONE)
+        return backbone_weights_path(self.config.BACKBONE, self.config.RESNET_STYLE)
 
     def find_last(self):
         """Path of the newest checkpoint of the newest run in `model_dir`.

@@ -82,7 +82,7 @@ ORDER = {
                    "reading", "fitting"],
     "engine": ["legacy_names", "legacy_h5", "zoo", "weights_advice", "weights_bias", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
-               "imagenet",
+               "published", "imagenet",
                "console", "run_folders", "stale_config", "layer_selection", "optimizers",
                "keras_models", "folding", "inference", "workers", "distribution", "export",
                "tiling", "evaluation_truth", "evaluating", "validation", "interruption", "monitors",

@@ -150,7 +150,7 @@ def test_stages_from_trained_weights(cats, tmp_path, monkeypatch):
     from commands.test_opening import heads
 
     monkeypatch.setattr(starting_weights, "coco_weights",
-                        lambda: str(heads(tmp_path / "coco.h5", 81)))
+                        lambda *school: str(heads(tmp_path / "coco.h5", 81)))
     monkeypatch.setattr(training_plan, "has_gpu", lambda: True)
     plan = training_plan.make_plan(TrainOptions(data=str(cats), epochs=10))
     assert plan.stages() == [("heads", 4, 1.0), ("all", 10, 0.1)]

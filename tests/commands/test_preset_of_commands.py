@@ -144,17 +144,51 @@ def test_a_light_network_under_a_school(pets):
     config.validate()
 
 
-def test_a_school_starts_from_imagenet_not_from_matterports_coco(pets, monkeypatch):
-    asked = []
+@pytest.mark.parametrize(("options", "asked"), [
+    ({"preset": "paper"}, ("imagenet", "caffe", "resnet50")),
+    ({"preset": "torchvision"}, ("imagenet", "pytorch", "resnet50")),
+    ({"preset": "paper", "assignments": ("BACKBONE=resnet101",)},
+     ("imagenet", "caffe", "resnet101")),
+    ({"preset": "voc"}, ("coco", "matterport", "resnet50")),
+    ({}, ("coco", "matterport", "resnet50")),
+    ({"weights": "coco", "preset": "voc+paper"}, ("coco+paper", "caffe", "resnet50")),
+    ({"weights": "coco+torchvision"}, ("coco+torchvision", "pytorch", "resnet50")),
+])
+def test_which_published_weights_a_school_starts_from(pets, monkeypatch, options, asked):
+    received = []
 
-    def found(name):
-        asked.append(name)
-        return starting_weights.Start(name, "weights.h5")
+    def found(*arguments):
+        received.append(arguments)
+        return starting_weights.Start("imagenet", "weights.h5")
 
     monkeypatch.setattr(training_plan, "find_weights", found)
-    for preset in ("paper", "voc", None):
-        planned(pets, weights=None, preset=preset)
-    assert asked == ["imagenet", "coco", "coco"]
+    planned(pets, **{"weights": None, **options})
+    assert received == [asked]
+
+
+def test_weights_of_another_school_are_refused_before_they_are_fetched(pets):
+    with pytest.raises(ValueError, match="preset 'paper': coco.torchvision was trained under"):
+        planned(pets, weights="coco+torchvision", preset="paper")
+    with pytest.raises(ValueError, match="'papper'.*nearest valid: paper"):
+        planned(pets, weights="coco+papper")
+    with pytest.raises(ValueError, match="coco.voc: expected a school"):
+        planned(pets, weights="coco+voc")
+    code, out = run("detect", "coco+papper", "a.jpg")
+    assert code == 1 and "nearest valid: paper" in out
+
+
+def test_published_weights_of_a_school(pets, zoo_file, monkeypatch):
+    path = zoo_file("published.pth", "torchvision", 91)
+    monkeypatch.setattr(opening, "coco_weights_path", lambda *asked: str(path))
+    assert opening.describe("coco+torchvision").path == str(path)
+    plan = planned(pets, weights="coco", preset="torchvision")
+    assert (plan.config.PRESET, plan.config.BACKBONE) == ("torchvision", "resnet50")
+    assert plan.start.path == str(path) and "trained on COCO" in dict(plan.lines)["start"]
+
+
+def test_a_school_keeps_what_its_backbone_has_learned(pets, monkeypatch):
+    monkeypatch.setattr(training_plan, "find_weights",
+                        lambda *asked: starting_weights.Start("imagenet", "weights.h5"))
     config = planned(pets, weights="imagenet", preset="paper").config
     assert (config.FREEZE_AT, config.FREEZE_BN, config.TRAIN_BN) == (2, True, False)
 

@@ -14,6 +14,7 @@ from mrcnn.engine.legacy_h5 import write_legacy_h5
 
 DATA = np.random.default_rng(0).bytes(700_000)
 MD5 = hashlib.md5(DATA).hexdigest()
+SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,7 +81,7 @@ def test_full_download(server, tmp_path, capsys, length):
     """Into a new folder, with its checksum; a second call asks nobody."""
     server["length"] = length
     path = tmp_path / "new" / "w.h5"
-    assert fetch(server, path, md5=MD5, expected_size=len(DATA)) == str(path)
+    assert fetch(server, path, md5=MD5, sha256=SHA256[:8], expected_size=len(DATA)) == str(path)
     assert path.read_bytes() == DATA and names(path.parent) == ["w.h5"]
     assert fetch(server, path, md5=MD5) == str(path)
     assert server["requests"] == [None]
@@ -127,6 +128,7 @@ def test_complete_or_too_long_part(server, tmp_path, size):
     ("wanted", "message"),
     [
         ({"md5": "0" * 32}, f"expected MD5 0+, received {MD5}"),
+        ({"sha256": "0" * 8}, f"expected SHA256 0+, received {SHA256}"),
         ({"expected_size": 5}, "expected 5 bytes, received 700000"),
         ({"check": downloads.check_legacy_h5}, "not the published file.*not HDF5"),
     ],
@@ -143,7 +145,7 @@ def test_existing_file_is_never_overwritten(server, tmp_path):
     path = tmp_path / "w.h5"
     path.write_bytes(b"mine")
     assert fetch(server, path) == str(path)
-    with pytest.raises(ValueError, match="exists, but its MD5"):
+    with pytest.raises(ValueError, match="is another file: expected MD5"):
         fetch(server, path, md5=MD5)
     assert path.read_bytes() == b"mine" and server["requests"] == []
 

@@ -13,9 +13,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from mrcnn.commands.samples import sample as sample_file
 from mrcnn.commands.samples.sample import stages_up_to
 from mrcnn.engine.weights import save_weights
 from mrcnn.model import MaskRCNN
+from mrcnn.presets import with_preset
 
 SAMPLES = {"shapes": "Shapes", "balloon": "Balloon", "coco": "Coco", "nucleus": "Nucleus",
            "voc": "Voc"}
@@ -166,6 +168,18 @@ def test_coco_weights_serve_another_sample_without_their_heads(tmp_path, monkeyp
     balloon("train", "--weights=coco", "--epochs=1", *balloon.dataset)
     out = capsys.readouterr().out
     assert "Weights: mask_rcnn_coco.h5" in out and "mrcnn_class_logits" in out
+
+
+@pytest.mark.parametrize(("name", "preset", "asked", "heads_known"), [
+    ("coco", "paper", ("paper", "resnet50"), True),
+    ("coco", "torchvision", ("torchvision", "resnet50"), False),  # 91 classes
+    ("balloon", "paper", ("paper", "resnet50"), False),
+])
+def test_a_school_has_coco_weights_of_its_own(monkeypatch, name, preset, asked, heads_known):
+    sample = getattr(made.script(name), SAMPLES[name])()
+    monkeypatch.setattr(sample_file, "coco_weights_path", lambda *received: received)
+    config = with_preset(sample.config, preset)()
+    assert sample._coco_weights(config) == (asked, heads_known)
 
 
 def test_bad_data_end_in_one_line(tmp_path):

@@ -14,6 +14,7 @@ from small_files import (
     write_pickle,
 )
 
+from mrcnn.commands.opening import describe
 from mrcnn.config import Config
 from mrcnn.engine.mask_rcnn import MaskRCNN
 from mrcnn.presets import with_preset
@@ -202,6 +203,38 @@ def test_the_wrong_preset_is_named(torchvision_model, paper_model, tmp_path):
         assert knob in text
     assert 'with_preset(YourConfig, \'torchvision\')' in text
     assert with_preset(Plain, "torchvision")().RESNET_STYLE == "pytorch"
+
+
+def imagenet_state():
+    """{name: array} of torchvision's ResNet with its last layer, for seven classes."""
+    state = torchvision_state()
+    body = "backbone.body."
+    return {**{name.removeprefix(body): one for name, one in state.items()
+               if name.startswith(body)},
+            "fc.weight": np.zeros((7, 128), np.float32), "fc.bias": np.zeros(7, np.float32)}
+
+
+def test_a_network_for_imagenet_is_a_start(torchvision_model, tmp_path):
+    state = imagenet_state()
+    path = write_pickle(tmp_path / "resnet.pkl", state)
+    training = built(SmallTorchvision, tmp_path, "training")
+    report = training.load_weights(path, by_name=True)
+    assert not report.unused and not any(n.startswith(("res", "bn", "conv")) for n in
+                                         report.missing)
+    ours = weights_of(training)
+    np.testing.assert_array_equal(ours["res4b_branch2b/kernel"],
+                                  state["layer3.1.conv2.weight"].transpose(2, 3, 1, 0))
+    np.testing.assert_allclose(ours["bn_conv1/moving_variance"],  # the preset's epsilon is 0
+                               state["bn1.running_var"] + 1e-5, rtol=1e-7)
+    assert not any("other values" in note for note in report.notes)
+    other = built(SmallTorchvision, tmp_path, "training", IMAGE_STD=1.0, RPN_MIN_SIZE=0)
+    assert any("other values of IMAGE_STD:" in note for note in other.load_weights(path).notes)
+    with pytest.raises(ValueError, match="Inference needs every weight"):
+        torchvision_model.load_weights(path)
+    with pytest.raises(ValueError, match="RESNET_STYLE = 'caffe'; the file needs 'pytorch'"):
+        built(SmallPaper, tmp_path, "training").load_weights(path)
+    with pytest.raises(ValueError, match="for ImageNet and no detector"):
+        describe(path)
 
 
 def test_settings_that_change_answers_are_noted(tmp_path):

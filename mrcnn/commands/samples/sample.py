@@ -9,6 +9,7 @@ from mrcnn.commands import schools
 from mrcnn.commands.samples import options, pictures, scoring
 from mrcnn.config import Config
 from mrcnn.data.dataset import DataError
+from mrcnn.engine.published import coco_weights_path
 from mrcnn.presets import with_preset
 
 # What belongs to the classes of COCO and cannot serve for others.
@@ -215,13 +216,22 @@ class Sample:
             if path == "imagenet":
                 path = model.get_imagenet_weights()
             elif path == "coco":
-                path, exclude = coco_weights(), None if self.has_coco_classes else HEAD_LAYERS
+                path, known = self._coco_weights(config)
+                exclude = None if known else HEAD_LAYERS
             print("Weights:", path)
             if path != "none":
                 model.load_weights(path, by_name=True, exclude=exclude)
         except ValueError as error:  # weights that do not fit: said in full by the message
             sys.exit(f"error: {error}")
         return model
+
+    def _coco_weights(self, config):
+        """(path of the school's weights for COCO, whether its heads know the sample's classes)."""
+        school = schools.school_of(config.PRESET)
+        if school is None:
+            return coco_weights(), self.has_coco_classes
+        path = coco_weights_path(school, config.BACKBONE)
+        return path, self.has_coco_classes and school != "torchvision"  # that has 91
 
     def results_folder(self, args):
         """A folder name that no earlier call used."""

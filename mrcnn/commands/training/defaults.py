@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from mrcnn.commands.opening import coco_school
 from mrcnn.commands.samples.sample import SmallNetwork
 from mrcnn.commands.schools import NOTHING_FROZEN, run_knobs, school_of
 from mrcnn.commands.training import data_defaults
@@ -53,9 +54,22 @@ def weights_name(weights, small, preset=Config.PRESET):
     """What `--weights` means where it is not given.
 
     Nothing fits the light network, and Matterport's weights for COCO fit no other school, which
-    starts from ImageNet.
+    starts from ImageNet; "coco" means the school's own.
     """
-    return weights or (NONE if small else COCO if school_of(preset) is None else IMAGENET)
+    school = school_of(preset)
+    if weights == COCO and school:
+        return f"{COCO}+{school}"
+    return weights or (NONE if small else COCO if school is None else IMAGENET)
+
+
+def published_backbone(config, said):
+    """BACKBONE of the weights to download: what was said, where it is a name, or a ResNet-50.
+
+    Args:
+        config: Config as far as it is known.
+        said: dict of the knobs that were set.
+    """
+    return config.BACKBONE if isinstance(said.get("BACKBONE"), str) else "resnet50"
 
 
 def network_knobs(data, start, small, said, gpu):
@@ -187,21 +201,27 @@ def stages(epochs, config, small, start, class_names, gpu):
     return rows[:1] if heads >= epochs else rows
 
 
-def follow_preset(settings, start):
+def follow_preset(settings, weights, start=None):
     """Weights that were trained under a school are trained on under it.
+
+    Args:
+        settings: Settings; put on the school where nobody said one.
+        weights: text of `--weights`.
+        start: Start, None for published weights, whose name tells the school.
 
     Raises:
         ValueError: another school was said.
     """
-    trained = start and start.description and start.description.config
-    if not trained:
+    trained = start.description and start.description.config if start else None
+    preset, place = (trained.PRESET, start.path) if trained else (coco_school(weights), weights)
+    if preset is None:
         return
-    theirs = school_of(trained.PRESET)
+    theirs = school_of(preset)
     if settings.preset is None and theirs:
-        settings.put_on(trained.PRESET, start.path)
+        settings.put_on(preset, place)
     if school_of(settings.cls.PRESET) != theirs:
-        raise ValueError(f"preset {settings.cls.PRESET!r}: {start.path} was trained under "
-                         f"{trained.PRESET!r}, and its weights mean something else; leave the "
+        raise ValueError(f"preset {settings.cls.PRESET!r}: {place} was trained under "
+                         f"{preset!r}, and its weights mean something else; leave the "
                          "preset as it was, or start from other weights")
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mrcnn.commands.opening import COCO, Description, coco_weights, describe
-from mrcnn.engine.downloads import imagenet_weights_path
+from mrcnn.commands.opening import COCO, Description, coco_school, coco_weights, describe
+from mrcnn.engine.published import imagenet_path
 
 IMAGENET, NONE = "imagenet", "none"
 # What a network has to share with the weights it starts from, or is best left as it was.
@@ -63,21 +63,24 @@ class Start:
 
 def is_download(name):
     """True for the published weights, which may have to be fetched first."""
-    return name in (COCO, IMAGENET)
+    return name == IMAGENET or coco_school(name) is not None
 
 
-def find_weights(name):
+def find_weights(name, style="matterport", backbone="resnet50"):
     """The file that `--weights` means; COCO's and ImageNet's are downloaded on first use.
 
     Args:
-        name: "coco", "imagenet", "none", a weights file, or the folder of a run.
+        name: "coco", "coco+paper", "coco+torchvision", "imagenet", "none", a weights file, or
+            the folder of a run.
+        style, backbone: RESNET_STYLE and BACKBONE, for published weights.
 
     Returns:
         Start.
 
     Raises:
         ConnectionError: they are not here and cannot be downloaded; says what else can be done.
-        FileNotFoundError, ValueError: as `opening.describe`.
+        FileNotFoundError, ValueError: as `opening.describe`, and for a network for which none
+            are published.
     """
     if name == NONE:
         return Start(NONE)
@@ -85,12 +88,12 @@ def find_weights(name):
         description = describe(name)
         return Start("file", description.path, description)
     try:
-        path = coco_weights() if name == COCO else imagenet_weights_path()
+        if name == IMAGENET:
+            return Start(IMAGENET, imagenet_path(backbone, style))
+        path = coco_weights(coco_school(name), backbone)
     except OSError as error:
         raise ConnectionError(
             f"--weights {name}: {error}\nWithout them: --weights FILE starts from a file of your "
             "own, --weights none from random numbers (--small learns fastest from those)"
         ) from error
-    return Start(name, path, describe(path) if name == COCO else None)
-
-
+    return Start(COCO, path, describe(path))

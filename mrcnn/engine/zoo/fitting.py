@@ -6,20 +6,21 @@ from mrcnn.presets import PaperConfig, TorchvisionConfig
 
 PRESETS = {"torchvision": TorchvisionConfig, "detectron2": PaperConfig}
 
-# Knobs that say what the weights mean, with the layer that they concern (None: many).
+# Knobs that say what the weights mean, with a layer that they concern.
 MEANING = {
-    "RESNET_STYLE": None,
-    "FEATURES": None,
-    "HEADS_BATCH_NORM": None,
+    "RESNET_STYLE": "conv1",
+    "FEATURES": "fpn_p2",
+    "HEADS_BATCH_NORM": "mrcnn_class_conv1",
     "RPN_ANCHOR_RATIOS": "rpn_model",
     "RPN_BBOX_STD_DEV": "rpn_model",
     "BBOX_STD_DEV": "mrcnn_bbox_fc",
 }
 # Knobs without which the same weights answer a little differently.
+PIXELS = ("IMAGE_MEAN", "IMAGE_STD")
 ANSWERS = (
-    "BOX_NORMALIZATION", "RPN_ANCHOR_SCALES", "RPN_ANCHOR_ROUNDING", "RPN_NMS_PER_LEVEL",
-    "RPN_MIN_SIZE", "BBOX_XFORM_CLIP", "ROI_ALIGN", "ROI_ALIGN_ALIGNED", "IMAGE_MEAN", "IMAGE_STD",
-    "IMAGE_RESIZE_MODE", "DETECTION_MULTI_LABEL", "DETECTION_MIN_SIZE", "MASK_PASTE_FRAME",
+    *PIXELS, "BOX_NORMALIZATION", "RPN_ANCHOR_SCALES", "RPN_ANCHOR_ROUNDING", "RPN_NMS_PER_LEVEL",
+    "RPN_MIN_SIZE", "BBOX_XFORM_CLIP", "ROI_ALIGN", "ROI_ALIGN_ALIGNED", "IMAGE_RESIZE_MODE",
+    "DETECTION_MULTI_LABEL", "DETECTION_MIN_SIZE", "MASK_PASTE_FRAME",
 )
 
 
@@ -48,7 +49,8 @@ def fit_to_model(file, model, config, exclude=()):
 def _refuse_other_meaning(file, config, exclude):
     preset = PRESETS[file.zoo]
     wrong = [knob for knob, layer in MEANING.items()
-             if layer not in exclude and not same(getattr(config, knob), getattr(preset, knob))]
+             if layer in file.layers and layer not in exclude
+             and not same(getattr(config, knob), getattr(preset, knob))]
     if wrong:
         lines = "".join(f"\n  - {knob} = {getattr(config, knob)!r}; the file needs "
                         f"{getattr(preset, knob)!r}" for knob in wrong)
@@ -61,7 +63,8 @@ def _refuse_other_meaning(file, config, exclude):
 
 def _other_answers(file, config):
     preset = PRESETS[file.zoo]
-    other = [knob for knob in ANSWERS if not same(getattr(config, knob), getattr(preset, knob))]
+    known = PIXELS if file.is_backbone else ANSWERS
+    other = [knob for knob in known if not same(getattr(config, knob), getattr(preset, knob))]
     notes = []
     if other:
         notes.append(f"{file.zoo} has other values of {', '.join(other)}: answers will differ from "

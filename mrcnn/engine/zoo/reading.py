@@ -17,6 +17,8 @@ WRAPPINGS = ("model", "state_dict", "model_state_dict")  # keys under which the 
 TABLES = {"torchvision": TORCHVISION, "detectron2": DETECTRON2}
 LARGEST = 4  # a file's weights may take so many times its own size
 KNOWN_EPSILON = 1e-5  # detectron2's, and of torchvision's models that train their batch-norm
+BODY = "backbone.body."
+CLASSIFIER = {"conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "fc.weight"}
 
 
 @dataclass(eq=False)
@@ -26,10 +28,12 @@ class ZooWeights(LegacyWeights):
     Attributes:
         zoo: "torchvision" or "detectron2".
         epsilon: what its batch-norm adds to the variance; None where the file does not tell.
+        is_backbone: an ImageNet network, of which the backbone is taken.
     """
 
     zoo: str = ""
     epsilon: float | None = None
+    is_backbone: bool = False
 
 
 def is_zoo_file(path):
@@ -44,7 +48,9 @@ def is_zoo_file(path):
 
 
 def read_zoo(path):
-    """Read torchvision's or detectron2's Mask R-CNN, whatever the file is called.
+    """Read torchvision's or detectron2's Mask R-CNN, or torchvision's ResNet for ImageNet.
+
+    By what it holds, whatever the file is called.
 
     Args:
         path: `.pth` or `.pkl`.
@@ -70,13 +76,17 @@ def read_zoo(path):
 def _read(path):
     stored = _state_dict(_opened(path), path)
     _check_sizes(stored, path)
+    is_backbone = CLASSIFIER <= stored.keys()
+    if is_backbone:  # its last layer tells ImageNet's classes apart
+        stored = {BODY + name: one for name, one in stored.items() if not name.startswith("fc.")}
     names = [name for name in stored if not NO_WEIGHTS.search(name)]
     zoo = _zoo_of(stored, names, path)
     arrays, origin = _mapped(stored, names, TABLES[zoo], path)
     counted = any(name.endswith("num_batches_tracked") for name in stored)
-    epsilon = KNOWN_EPSILON if zoo == "detectron2" or counted else None
+    epsilon = KNOWN_EPSILON if zoo == "detectron2" or counted or is_backbone else None
     layers = list(dict.fromkeys(key[0] for key in arrays))
-    return ZooWeights(path, layers, arrays, origin, zoo=zoo, epsilon=epsilon)
+    return ZooWeights(path, layers, arrays, origin, zoo=zoo, epsilon=epsilon,
+                      is_backbone=is_backbone)
 
 
 def _opened(path):
@@ -116,7 +126,7 @@ def _check_sizes(stored, path):
 
 def _zoo_of(stored, names, path):
     other = other_model(names, {name: stored[name].shape for name in names})
-    zoo = next((zoo for zoo, mark in (("torchvision", "backbone.body."),
+    zoo = next((zoo for zoo, mark in (("torchvision", BODY),
                                       ("detectron2", "backbone.bottom_up."))
                 if any(name.startswith(mark) for name in names)), None)
     if other or zoo is None:
