@@ -23,6 +23,8 @@ def clear_errors():
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
+    except BrokenPipeError:
+        raise  # the reader, `head` say, has seen enough: click ends quietly
     except FileExistsError as error:
         raise click.UsageError(_said(error)) from error
     except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:

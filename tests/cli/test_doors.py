@@ -1,6 +1,10 @@
 """How every command ends when something is wrong."""
 
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import click
 import pytest
@@ -8,6 +12,8 @@ from click.testing import CliRunner
 
 from mrcnn import cli
 from mrcnn.cli.doors import clear_errors
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("error", "said"), [
@@ -20,6 +26,17 @@ def test_errors_are_said_without_numbers(error, said):
     with pytest.raises(click.ClickException) as found, clear_errors():
         raise error
     assert found.value.format_message() == said
+
+
+def test_a_reader_that_has_seen_enough(tmp_path):
+    """As in `mrcnn info | head`: no message."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "mrcnn", "info"], stdout=writing, cwd=tmp_path,
+                          stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          check=False)
+    os.close(writing)
+    assert b"Error" not in done.stderr and b"Traceback" not in done.stderr
 
 
 def test_a_warning_is_one_line(capsys):

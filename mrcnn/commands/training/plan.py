@@ -255,6 +255,7 @@ def _data_lines(data):
     where = "held out of them, the same ones every time; --val names another set"
     if not data.is_split:
         where = ", ".join(filter(None, (data.val_path, data.val_subset)))
+        where = where or "drawn with another seed"
     return [*lines, ("validate", f"{counted(len(data.val.image_ids), 'image')} ({where})")]
 
 
