@@ -71,6 +71,12 @@ def test_the_losses_are_those_of_one_device(seen, name):
     assert seen["one"]["loss"][0] > 0
 
 
+def test_another_schools_losses_are_those_of_one_device(seen):
+    one, both = seen["school"]
+    for name in (*LOSSES, *(f"val_{name}" for name in LOSSES)):
+        np.testing.assert_allclose(both[name], one[name], rtol=NETWORK, err_msg=name)
+
+
 def test_resumed_weights_and_optimizer_are_those_of_one_unbroken_device(seen):
     start, one, both = (arrays_of(seen["checkpoints"][n]) for n in ("start", "one", "both"))
     assert both.keys() == one.keys()

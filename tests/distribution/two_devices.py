@@ -14,11 +14,12 @@ from pathlib import Path
 BACKEND, FOLDER = sys.argv[1], Path(sys.argv[2])
 os.environ["KERAS_BACKEND"] = BACKEND
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # JAX's way to two devices
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "e2e")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("e2e", "")]
 
 import keras  # noqa: E402 (after the backend is chosen)
 import numpy as np  # noqa: E402
 import tiny  # noqa: E402
+from e2e.schools import small_config  # noqa: E402
 
 from mrcnn import kernels  # noqa: E402
 from mrcnn.engine.distribution import SplitNetwork  # noqa: E402
@@ -124,6 +125,17 @@ def detect(path):
     return split, sorted(asked)
 
 
+def train_school():
+    """Losses of an epoch under another school, on one device and on both."""
+    found = []
+    for count in (1, 2):
+        config = small_config("torchvision", IMAGES_PER_GPU=IMAGES // count, GPU_COUNT=count,
+                              TRAIN_ROIS_PER_IMAGE=32, STEPS_PER_EPOCH=1, FREEZE_AT=0)
+        model = MaskRCNN("training", config, FOLDER / f"school{count}")
+        found.append(train(model, 1))
+    return found
+
+
 def placed():
     """Where a computation within `on_device` of the second device takes place."""
     name = kernels.list_devices()[1]
@@ -141,6 +153,7 @@ def main():
     seen["resumed"], seen["nan"], other = resume_on_both(last)
     seen["checkpoints"] = {"start": pattern.format(epoch=1), "one": pattern.format(epoch=2),
                            "last": last, "both": other.format(epoch=2)}
+    seen["school"] = train_school()
     seen["split"], seen["asked"] = detect(pattern.format(epoch=2))
     (FOLDER / "seen.json").write_text(json.dumps(seen, default=float))
 

@@ -4,6 +4,8 @@ A replica is a device with its own copy of the weights. All do the same step, ea
 They belong to one process, or each to a process of its own: see `workers`.
 """
 
+import functools
+
 import tensorflow as tf
 
 from mrcnn.kernels.tensorflow_backend.gradients import add_first
@@ -91,6 +93,16 @@ def on_device(name):
     return tf.device(name)
 
 
+@functools.cache
+def _strategy(devices):
+    """The one strategy of these devices.
+
+    Strategies number their sums alike, and TensorFlow keeps the size of each by its number: a
+    model that trains on a second strategy would be refused for the first one's sizes.
+    """
+    return tf.distribute.MirroredStrategy(devices)
+
+
 class DataParallel:
     """A batch shared by several devices of this machine, with `tf.distribute.MirroredStrategy`.
 
@@ -99,7 +111,7 @@ class DataParallel:
     """
 
     def __init__(self, devices):
-        self._strategy = tf.distribute.MirroredStrategy(devices)
+        self._strategy = _strategy(tuple(devices))
 
     def building(self):
         """Context manager in which the model is built and compiled."""
