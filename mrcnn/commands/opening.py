@@ -164,8 +164,9 @@ def _of_a_zoo(path):
     file = read_zoo(path)
     if file.is_backbone:
         raise ValueError(f"{path} holds a network for ImageNet and no detector: `load_weights` of "
-                         "a MaskRCNN in training mode takes its backbone, and mrcnn train --preset "
-                         "torchvision --weights imagenet starts from torchvision's")
+                         "a MaskRCNN in training mode takes its backbone, and mrcnn train "
+                         "--weights imagenet --preset paper or torchvision downloads the one that "
+                         "fits")
     shapes = {key: array.shape for key, array in file.arrays.items()}
     found = Description(path, with_preset(Config, ZOO_PRESETS[file.zoo].PRESET)(), None,
                         class_count(shapes), backbone_name(key[1] for key in shapes),

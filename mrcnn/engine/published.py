@@ -9,19 +9,20 @@ from mrcnn.engine.legacy_h5 import read_legacy_h5, write_legacy_h5
 from mrcnn.engine.zoo.reading import read_zoo
 
 _PYTORCH = "https://download.pytorch.org/models/"
-_DETECTRON2 = "https://dl.fbaipublicfiles.com/detectron2/COCO-InstanceSegmentation/"
+_DETECTRON2 = "https://dl.fbaipublicfiles.com/detectron2/"
+_COCO = f"{_DETECTRON2}COCO-InstanceSegmentation/"
 
 # {(preset, BACKBONE): address} of whole models trained on COCO.
 COCO = {
     ("torchvision", "resnet50"): f"{_PYTORCH}maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-    ("paper", "resnet50"): f"{_DETECTRON2}mask_rcnn_R_50_FPN_3x/137849600/model_final_f10217.pkl",
-    ("paper", "resnet101"):
-        f"{_DETECTRON2}mask_rcnn_R_101_FPN_3x/138205316/model_final_a3ec72.pkl",
+    ("paper", "resnet50"): f"{_COCO}mask_rcnn_R_50_FPN_3x/137849600/model_final_f10217.pkl",
+    ("paper", "resnet101"): f"{_COCO}mask_rcnn_R_101_FPN_3x/138205316/model_final_a3ec72.pkl",
 }
-# {BACKBONE: address} of networks of RESNET_STYLE "pytorch" trained on ImageNet.
+# {(RESNET_STYLE, BACKBONE): address} of networks trained on ImageNet.
 IMAGENET = {
-    "resnet50": f"{_PYTORCH}resnet50-0676ba61.pth",
-    "resnet101": f"{_PYTORCH}resnet101-63fe2227.pth",
+    ("pytorch", "resnet50"): f"{_PYTORCH}resnet50-0676ba61.pth",
+    ("pytorch", "resnet101"): f"{_PYTORCH}resnet101-63fe2227.pth",
+    ("caffe", "resnet101"): f"{_DETECTRON2}ImageNetPretrained/MSRA/R-101.pkl",
 }
 _DIGITS = re.compile(r"-([0-9a-f]{8})\.pth$")  # PyTorch's names end with those of the SHA-256
 
@@ -54,28 +55,29 @@ def imagenet_path(backbone: str, style: str = "matterport", verbose: int = 1) ->
 
     Args:
         backbone: "resnet50" or "resnet101".
-        style: Config.RESNET_STYLE. "pytorch" gets torchvision's own. "caffe" gets Keras' file
-            with the channels of the first convolution in the order of RGB images: it was trained
-            on BGR ones, and is used as it is by "matterport" alone.
+        style: Config.RESNET_STYLE. "pytorch" gets torchvision's, "caffe" detectron2's resnet101;
+            its resnet50 is the origin of Keras' file, which "caffe" gets with the channels of the
+            first convolution in the order of RGB images. It was trained on BGR ones, and is used
+            as it is by "matterport" alone, which has no other for resnet101 either.
         verbose: 1 shows the progress.
 
     Raises:
         ValueError, ConnectionError: as `coco_weights_path`.
     """
-    if style != "pytorch":
-        path = imagenet_weights_path(backbone, verbose)
-        return _in_rgb(path) if style == "caffe" else path
-    if backbone not in IMAGENET:
-        raise ValueError(f"ImageNet weights: under RESNET_STYLE {style!r} there are some for "
-                         f"BACKBONE {', '.join(IMAGENET)}, received {backbone!r}; train from "
-                         "scratch or load your own file")
-    return _kept(IMAGENET[backbone], verbose)
+    if (style, backbone) in IMAGENET:
+        return _kept(IMAGENET[style, backbone], verbose)
+    if style == "pytorch":
+        raise ValueError("ImageNet weights: expected resnet50 or resnet101, received "
+                         f"{backbone!r}, for which none are known; train from scratch or load "
+                         "your own file")
+    path = imagenet_weights_path(backbone, verbose)
+    return _in_rgb(path) if style == "caffe" else path
 
 
 def _kept(url, verbose):
     """The file of an address, where it already is or after the download."""
-    folder, name = url.split("/")[-3], url.split("/")[-1]
-    name = name if url.startswith(_PYTORCH) else f"{folder}_{name}"
+    *_, folder, _, name = url.split("/")
+    name = name if url.startswith(_PYTORCH) else f"{folder}_{name}"  # model_final says little
     for path in (Path(name), _torch_cache() / name):
         if path.is_file():
             return str(path)

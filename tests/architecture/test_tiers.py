@@ -79,7 +79,7 @@ ORDER = {
     "engine/export": ["request", "metadata", "network", "tensor_resize", "tensor_masks",
                       "pipeline", "fixed", "exporting"],
     "engine/zoo": ["safe_pickle", "torch_file", "pickle_file", "names", "layouts", "others",
-                   "reading", "fitting"],
+                   "classifiers", "reading", "fitting"],
     "engine": ["legacy_names", "legacy_h5", "zoo", "weights_advice", "weights_bias", "weights_plan",
                "weights_check", "weights", "checkpoint_files", "checkpoints", "downloads",
                "published", "imagenet",

@@ -10,11 +10,11 @@ from zoo.small_files import torchvision_state
 
 from mrcnn.engine import downloads, published
 from mrcnn.engine.legacy_h5 import read_legacy_h5, write_legacy_h5
-from mrcnn.engine.zoo.reading import BODY
 
 STATE = torchvision_state()
 CONTENT = pickle.dumps(STATE, protocol=2)
 DIGITS = hashlib.sha256(CONTENT).hexdigest()[:8]
+BODY = "backbone.body."
 NET = {name.removeprefix(BODY): array for name, array in STATE.items() if name.startswith(BODY)}
 IMAGENET = pickle.dumps({**NET, "fc.weight": np.zeros((5, 128), np.float32),
                          "fc.bias": np.zeros(5, np.float32)}, protocol=2)
@@ -35,7 +35,7 @@ def site(server, tmp_path, monkeypatch):  # noqa: F811
         ("torchvision", "resnet50"): f"{server['url']}/models/coco-{DIGITS}.pth",
         ("torchvision", "resnet101"): f"{server['url']}/models/coco-00000000.pth",
         ("paper", "resnet50"): f"{server['url']}/zoo/mask_rcnn/123/model_final.pkl"})
-    monkeypatch.setattr(published, "IMAGENET", {"resnet50": server["url"] + net})
+    monkeypatch.setattr(published, "IMAGENET", {("pytorch", "resnet50"): server["url"] + net})
     return server
 
 
@@ -70,7 +70,7 @@ def test_what_is_here_already_is_taken(site, tmp_path):
 def test_networks_without_published_weights(site):
     with pytest.raises(ValueError, match="for BACKBONE resnet50, received 'resnet18'"):
         published.coco_weights_path("paper", "resnet18")
-    with pytest.raises(ValueError, match="'pytorch' .* resnet50, received 'resnet18'"):
+    with pytest.raises(ValueError, match="expected resnet50 or resnet101, received 'resnet18'"):
         published.imagenet_path("resnet18", "pytorch")
 
 
@@ -94,8 +94,13 @@ def test_imagenet_in_each_style(site, tmp_path, monkeypatch):
     np.testing.assert_array_equal(arrays["res2a_branch2a", "res2a_branch2a", "kernel"], kernel)
     assert published.imagenet_path("resnet50", "caffe", verbose=0) == turned
     assert len(site["requests"]) == 1
+    monkeypatch.setitem(published.IMAGENET, ("caffe", "resnet101"),
+                        f"{site['url']}/zoo/mask_rcnn/123/model_final.pkl")
+    deep = published.imagenet_path("resnet101", "caffe", verbose=0)  # no part of the resnet50
+    assert deep.endswith("mask_rcnn_model_final.pkl")
+    assert published.imagenet_path("resnet101", verbose=0) == plain
     torchs = published.imagenet_path("resnet50", "pytorch", verbose=0)
-    assert torchs.endswith(".pth") and len(site["requests"]) == 2
+    assert torchs.endswith(".pth") and len(site["requests"]) == 3
 
 
 def test_the_addresses_are_those_of_the_publishers():

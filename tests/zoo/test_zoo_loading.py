@@ -7,6 +7,7 @@ from small_files import (
     CLASSES,
     DENSE,
     FEATURES,
+    WIDTH,
     SmallPaper,
     SmallTorchvision,
     detectron2_state,
@@ -235,6 +236,50 @@ def test_a_network_for_imagenet_is_a_start(torchvision_model, tmp_path):
         built(SmallPaper, tmp_path, "training").load_weights(path)
     with pytest.raises(ValueError, match="for ImageNet and no detector"):
         describe(path)
+
+
+def caffe2_state():
+    """{name: array} of detectron2's ResNet for ImageNet, which keeps the names of Caffe2."""
+    parts = {"shortcut": "1", "conv1": "2a", "conv2": "2b"}
+    weights = {"weight": "gamma", "bias": "beta"}
+    state = {"conv1_b": np.ones(WIDTH, np.float32), "fc1000_w": np.zeros((7, 128), np.float32),
+             "fc1000_b": np.zeros(7, np.float32)}
+    for name, array in detectron2_state(seed=5).items():
+        place = name.split(".")[2:]
+        if not name.startswith("backbone.bottom_up."):
+            continue
+        module = "conv1" if place[0] == "stem" else (
+            f"{place[0]}_{place[1]}_branch{parts[place[2]]}")
+        norm = "norm" in place
+        module = f"res_{module}" if norm and module == "conv1" else module
+        weight = weights.get(place[-1], place[-1]) if norm else "w"
+        state[f"{module}{'_bn' if norm else ''}_{weight}"] = array
+    return state
+
+
+def test_detectron2s_network_for_imagenet_is_a_start(tmp_path):
+    training = built(SmallPaper, tmp_path, "training")
+    state, expected = caffe2_state(), detectron2_state(seed=5)
+    for path in (write_pickle(tmp_path / "R-18.pkl", state),
+                 write_pickle(tmp_path / "bare.pkl", {"blobs": state})):
+        report = training.load_weights(path, by_name=True)
+        assert not report.unused and not any(n.startswith(("res", "bn", "conv")) for n in
+                                             report.missing)
+    ours, body = weights_of(training), "backbone.bottom_up."
+    np.testing.assert_array_equal(
+        ours["conv1/kernel"],
+        expected[f"{body}stem.conv1.weight"][:, ::-1].transpose(2, 3, 1, 0))
+    for mine, yours in (("gamma", "weight"), ("beta", "bias"), ("moving_mean", "running_mean"),
+                        ("moving_variance", "running_var")):
+        np.testing.assert_array_equal(ours[f"bn_conv1/{mine}"],
+                                      expected[f"{body}stem.conv1.norm.{yours}"])
+        np.testing.assert_array_equal(ours[f"bn4a_branch1/{mine}"],
+                                      expected[f"{body}res4.0.shortcut.norm.{yours}"])
+    np.testing.assert_array_equal(ours["res5b_branch2b/kernel"],
+                                  expected[f"{body}res5.1.conv2.weight"].transpose(2, 3, 1, 0))
+    with pytest.raises(ValueError, match="have no place here: res2_0_branch2a_what"):
+        training.load_weights(write_pickle(tmp_path / "odd.pkl",
+                                           {**state, "res2_0_branch2a_what": W}))
 
 
 def test_settings_that_change_answers_are_noted(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mrcnn.engine.legacy_h5 import LegacyWeights
+from mrcnn.engine.zoo.classifiers import backbone_of
 from mrcnn.engine.zoo.layouts import to_ours
 from mrcnn.engine.zoo.names import DETECTRON2, NO_WEIGHTS, TORCHVISION, place_of
 from mrcnn.engine.zoo.others import READ, other_model
@@ -13,12 +14,10 @@ from mrcnn.engine.zoo.pickle_file import read_pickle
 from mrcnn.engine.zoo.safe_pickle import PickledArray
 from mrcnn.engine.zoo.torch_file import LEGACY_START, StoredTensor, is_torch_zip, read_torch
 
-WRAPPINGS = ("model", "state_dict", "model_state_dict")  # keys under which the weights may lie
+WRAPPINGS = ("model", "state_dict", "model_state_dict", "blobs")  # where weights may lie
 TABLES = {"torchvision": TORCHVISION, "detectron2": DETECTRON2}
 LARGEST = 4  # a file's weights may take so many times its own size
 KNOWN_EPSILON = 1e-5  # detectron2's, and of torchvision's models that train their batch-norm
-BODY = "backbone.body."
-CLASSIFIER = {"conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "fc.weight"}
 
 
 @dataclass(eq=False)
@@ -48,7 +47,7 @@ def is_zoo_file(path):
 
 
 def read_zoo(path):
-    """Read torchvision's or detectron2's Mask R-CNN, or torchvision's ResNet for ImageNet.
+    """Read torchvision's or detectron2's Mask R-CNN, or ResNet for ImageNet.
 
     By what it holds, whatever the file is called.
 
@@ -76,17 +75,16 @@ def read_zoo(path):
 def _read(path):
     stored = _state_dict(_opened(path), path)
     _check_sizes(stored, path)
-    is_backbone = CLASSIFIER <= stored.keys()
-    if is_backbone:  # its last layer tells ImageNet's classes apart
-        stored = {BODY + name: one for name, one in stored.items() if not name.startswith("fc.")}
+    backbone = backbone_of(stored)
+    stored = backbone or stored
     names = [name for name in stored if not NO_WEIGHTS.search(name)]
     zoo = _zoo_of(stored, names, path)
     arrays, origin = _mapped(stored, names, TABLES[zoo], path)
     counted = any(name.endswith("num_batches_tracked") for name in stored)
-    epsilon = KNOWN_EPSILON if zoo == "detectron2" or counted or is_backbone else None
+    epsilon = KNOWN_EPSILON if zoo == "detectron2" or counted or backbone else None
     layers = list(dict.fromkeys(key[0] for key in arrays))
     return ZooWeights(path, layers, arrays, origin, zoo=zoo, epsilon=epsilon,
-                      is_backbone=is_backbone)
+                      is_backbone=backbone is not None)
 
 
 def _opened(path):
@@ -126,7 +124,7 @@ def _check_sizes(stored, path):
 
 def _zoo_of(stored, names, path):
     other = other_model(names, {name: stored[name].shape for name in names})
-    zoo = next((zoo for zoo, mark in (("torchvision", BODY),
+    zoo = next((zoo for zoo, mark in (("torchvision", "backbone.body."),
                                       ("detectron2", "backbone.bottom_up."))
                 if any(name.startswith(mark) for name in names)), None)
     if other or zoo is None:
