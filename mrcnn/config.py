@@ -42,7 +42,7 @@ class _Derived:
         return self if instance is None else self.compute(instance)
 
 
-class _Linked(_Derived):
+class Linked(_Derived):
     """A limit that follows MAX_OBJECTS_PER_IMAGE, until somebody assigns it.
 
     Args:
@@ -133,10 +133,10 @@ class Config:
     # positive ones.
     RPN_TRAIN_ANCHORS_PER_IMAGE = 256
     # Best anchors, by score, that reach the suppression: its cost grows with their number.
-    PRE_NMS_LIMIT = _Linked(6000, 30)
+    PRE_NMS_LIMIT = Linked(6000, 30)
     # Proposals left after it. Training samples from them; inference runs the heads on all.
-    POST_NMS_ROIS_TRAINING = _Linked(2000, 10)
-    POST_NMS_ROIS_INFERENCE = _Linked(1000, 5)
+    POST_NMS_ROIS_TRAINING = Linked(2000, 10)
+    POST_NMS_ROIS_INFERENCE = Linked(1000, 5)
 
     # --- images and masks going in ---------------------------------------------------------
     # Ground-truth masks are cut to their box and shrunk: 100 full-size masks of one large
@@ -167,7 +167,7 @@ class Config:
     # --- heads: what they see and how they are trained -------------------------------------
     # Rois an image sends to the heads in training. With more of them the positives run out
     # and background takes over, which is why this is below the 512 of the paper.
-    TRAIN_ROIS_PER_IMAGE = _Linked(200, 1)
+    TRAIN_ROIS_PER_IMAGE = Linked(200, 1)
     # Share of positives among them (one to two, as in the paper).
     ROI_POSITIVE_RATIO = 0.33
     # Side of the feature patch cut for the class and box heads.
@@ -178,14 +178,14 @@ class Config:
     # Height and width of the predicted masks. Larger ones draw finer outlines, slower.
     MASK_SHAPE = [28, 28]
     # Objects of one image used in training; beyond that a random choice of them is.
-    MAX_GT_INSTANCES = _Linked(100)
+    MAX_GT_INSTANCES = Linked(100)
     # The network learns box offsets divided by these, so that all four have a like spread.
     RPN_BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
     BBOX_STD_DEV = np.array([0.1, 0.1, 0.2, 0.2])
 
     # --- what detect() keeps ---------------------------------------------------------------
     # Objects reported per image, at most.
-    DETECTION_MAX_INSTANCES = _Linked(100)
+    DETECTION_MAX_INSTANCES = Linked(100)
     # Objects the classifier is less sure of than this are not reported.
     DETECTION_MIN_CONFIDENCE = 0.7
     # Two objects of one class that overlap by more than this count as one.
@@ -269,7 +269,7 @@ class Config:
     # A folder to keep them in, for the next run too; None keeps them in memory.
     IMAGE_CACHE_DIR = None
     # Images of like shape go into one batch, which wastes less on padding where shapes differ:
-    # IMAGE_RESIZE_MODE "pad64" and "none".
+    # IMAGE_RESIZE_MODE "pad64", "none" and the shortest edge.
     GROUP_BY_ASPECT = False
 
     # --- the other school: the paper's and PyTorch's recipe ----------------------------------
@@ -469,7 +469,7 @@ class Config:
     def is_assigned(self, name):
         """False for a derived value that is still computed from other knobs."""
         return not (name in DERIVED and name not in vars(self)
-                    and isinstance(inspect.getattr_static(type(self), name), _Derived))
+                    and inspect.getattr_static(type(self), name) is vars(Config)[name])
 
     def validate(self):
         """Checks every knob, and turns a TRAIN_BN of 0 or 1 into False or True.

@@ -14,8 +14,10 @@ What a class sets itself counts more than the preset it is built on. Two kinds: 
 import functools
 import math
 
+import numpy as np
+
 from mrcnn._config_checks import nearest_name
-from mrcnn.config import Config
+from mrcnn.config import Config, Linked
 
 
 class _TwoStageConfig(Config):
@@ -32,15 +34,15 @@ class _TwoStageConfig(Config):
     RPN_ANCHOR_RATIOS = [2, 1, 0.5]  # wide first: the order of the channels in their files
     RPN_BBOX_STD_DEV = [1.0, 1.0, 1.0, 1.0]
     RPN_NMS_PER_LEVEL = True
-    PRE_NMS_LIMIT = 1000
-    PRE_NMS_LIMIT_TRAINING = 2000
-    POST_NMS_ROIS_INFERENCE = 1000
+    PRE_NMS_LIMIT = Linked(1000, 6)  # of each of five levels
+    PRE_NMS_LIMIT_TRAINING = Linked(2000, 6)
+    POST_NMS_ROIS_INFERENCE = Linked(1000, 5)
     BBOX_XFORM_CLIP = math.log(1000 / 16)
 
     ROI_ALIGN = "roi_align"
     PROPOSAL_APPEND_GT = True
     ROI_BALANCED_SAMPLER = True
-    TRAIN_ROIS_PER_IMAGE = 512
+    TRAIN_ROIS_PER_IMAGE = Linked(512, 1)
     ROI_POSITIVE_RATIO = 0.25  # one to three
     USE_MINI_MASK = False
     BBOX_LOSS_NORMALIZER = "sample"
@@ -52,7 +54,7 @@ class _TwoStageConfig(Config):
 
     IMAGE_MIN_DIM = 800
     IMAGE_MAX_DIM = 1333
-    IMAGE_MEAN = [123.675, 116.28, 103.53]
+    MEAN_PIXEL = np.array([123.675, 116.28, 103.53])
 
     # 0.02 for 16 images a step; this is for IMAGES_PER_GPU = 2. The rate goes with the batch.
     LEARNING_RATE = 0.0025
@@ -73,7 +75,7 @@ class PaperConfig(_TwoStageConfig):
     RESNET_STYLE = "caffe"
     BATCH_NORM_EPSILON = 1e-5
     ROI_ALIGN_ALIGNED = True
-    POST_NMS_ROIS_TRAINING = 1000
+    POST_NMS_ROIS_TRAINING = Linked(1000, 10)
     RPN_SMOOTH_L1_BETA = 0.0
     IMAGE_RESIZE_MODE = "shortest_edge"
     LR_STEPS = (60 / 90, 80 / 90)
@@ -88,7 +90,7 @@ class TorchvisionConfig(_TwoStageConfig):
     RPN_ANCHOR_ROUNDING = True
     RPN_MIN_SIZE = 1e-3
     DETECTION_MIN_SIZE = 1e-2
-    POST_NMS_ROIS_TRAINING = 2000
+    POST_NMS_ROIS_TRAINING = Linked(2000, 10)
     RPN_SMOOTH_L1_BETA = 1 / 9
     ROI_SMOOTH_L1_BETA = 1 / 9
     IMAGE_RESIZE_MODE = "shortest_edge_floor"
@@ -159,6 +161,7 @@ def epochs_of(name):
     return EPOCHS.get(data or school)
 
 
+@functools.cache
 def with_preset(config_class, name):
     """A subclass of a Config class on top of a preset: what the class itself sets stays.
 

@@ -49,14 +49,14 @@ PAPER = {  # detectron2: Base-RCNN-FPN.yaml over its defaults
     "RESNET_STYLE": "caffe", "BATCH_NORM_EPSILON": 1e-5, "ROI_ALIGN_ALIGNED": True,
     "RPN_ANCHOR_ROUNDING": False, "RPN_MIN_SIZE": 0, "DETECTION_MIN_SIZE": 0,
     "POST_NMS_ROIS_TRAINING": 1000, "RPN_SMOOTH_L1_BETA": 0.0, "IMAGE_STD": 1.0,
-    "IMAGE_MEAN": [123.675, 116.28, 103.53], "IMAGE_RESIZE_MODE": "shortest_edge",
+    "MEAN_PIXEL": [123.675, 116.28, 103.53], "IMAGE_RESIZE_MODE": "shortest_edge",
 }
 TORCHVISION = {  # its signatures, and references/detection
     "RESNET_STYLE": "pytorch", "BATCH_NORM_EPSILON": 0.0, "ROI_ALIGN_ALIGNED": False,
     "ROI_ALIGN_SAMPLING_RATIO": 2, "RPN_ANCHOR_ROUNDING": True, "RPN_MIN_SIZE": 1e-3,
     "DETECTION_MIN_SIZE": 1e-2, "POST_NMS_ROIS_TRAINING": 2000, "RPN_SMOOTH_L1_BETA": 1 / 9,
     "ROI_SMOOTH_L1_BETA": 1 / 9, "IMAGE_STD": [58.395, 57.12, 57.375],  # 255 x 0.229 ...
-    "IMAGE_MEAN": [123.675, 116.28, 103.53],  # 255 x 0.485, 0.456, 0.406
+    "MEAN_PIXEL": [123.675, 116.28, 103.53],  # 255 x 0.485, 0.456, 0.406
     "IMAGE_RESIZE_MODE": "shortest_edge_floor", "LR_STEPS": (16 / 26, 22 / 26),
 }
 VOC = {
@@ -104,6 +104,32 @@ def test_a_preset_sets_knobs_alone():
         own = {name for owner in cls.__mro__ if owner is not Config
                for name in vars(owner) if name[:1].isupper()}
         assert own - {"PRESET"} <= set(KNOBS) - {"PRESET"} if cls is not Config else True
+
+
+@pytest.mark.parametrize("name", ["paper", "torchvision", "voc+paper"])
+def test_the_mean_of_a_class_counts_more(name):
+    class Infrared(Config):
+        MEAN_PIXEL = [10.0, 20, 30]
+
+    config = with_preset(Infrared, name)()
+    np.testing.assert_array_equal(config.mean_pixel, [10, 20, 30])
+    np.testing.assert_array_equal(config.IMAGE_MEAN, [10, 20, 30])
+    config = preset(name)()
+    config.MEAN_PIXEL = 5.0
+    np.testing.assert_array_equal(config.mean_pixel, [5, 5, 5])
+    assert with_preset(Infrared, name) is with_preset(Infrared, name)
+
+
+def test_limits_of_a_preset_follow_the_number_of_objects():
+    config = PaperConfig()
+    config.MAX_OBJECTS_PER_IMAGE = 1500
+    for limit, least in (("DETECTION_MAX_INSTANCES", 1500), ("POST_NMS_ROIS_INFERENCE", 7500),
+                         ("POST_NMS_ROIS_TRAINING", 15000), ("TRAIN_ROIS_PER_IMAGE", 1500),
+                         ("PRE_NMS_LIMIT", 9000), ("PRE_NMS_LIMIT_TRAINING", 9000)):
+        assert getattr(config, limit) == least, limit
+    again = Config.from_dict(config.to_dict())
+    assert again.to_dict() == config.to_dict()
+    assert PaperConfig().differences()["PRE_NMS_LIMIT"] == (1000, 6000)
 
 
 def test_epochs():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mrcnn._config_checks import nearest_name
 from mrcnn._versions import keras_backend
 from mrcnn.commands.coco_names import COCO_NAMES, COCO_NAMES_91
 from mrcnn.commands.quiet import quiet_start
@@ -18,10 +19,11 @@ from mrcnn.engine.run_folders import find_runs
 from mrcnn.engine.weights_advice import backbone_name, class_count
 from mrcnn.engine.zoo.fitting import PRESETS as ZOO_PRESETS
 from mrcnn.engine.zoo.reading import is_zoo_file, read_zoo
-from mrcnn.presets import parts, with_preset
+from mrcnn.presets import with_preset
 
 COCO = "coco"  # stands for Matterport's published weights, with "+" and a school for its own
 COCO_FILE = "mask_rcnn_coco.h5"
+SCHOOLS = ("paper", "torchvision")
 
 
 @dataclass
@@ -102,10 +104,11 @@ def coco_school(name):
     data, plus, school = name.partition("+")
     if data != COCO:
         return None
-    data, school = parts(school if plus else Config.PRESET)
-    if data:
-        raise ValueError(f"{name}: expected a school, such as coco+paper")
-    return school
+    if plus and school not in SCHOOLS:
+        known = [f"{COCO}+{one}" for one in SCHOOLS]
+        raise ValueError(f"{name}: expected {COCO} or one of {', '.join(known)}; nearest valid: "
+                         f"{nearest_name(name, known)}")
+    return school if plus else Config.PRESET
 
 
 def coco_weights(school=Config.PRESET, backbone="resnet50"):

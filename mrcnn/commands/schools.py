@@ -22,7 +22,8 @@ def run_knobs(config, steps):
     """LEARNING_RATE and WARMUP_STEPS of a run under a school.
 
     A school's rate is SGD's, for IMAGES_PER_GPU = 2, and goes with the images of a step (Goyal et
-    al., 2017). Other optimizers keep the usual rate of this library.
+    al., 2017). Other optimizers keep the usual rate of this library. The warm-up is at most a
+    tenth of the run.
 
     Args:
         config: Config on a school's preset, with the school's rate.
@@ -31,7 +32,8 @@ def run_knobs(config, steps):
     Returns:
         dict knob -> value.
     """
-    if config.OPTIMIZER != Config.OPTIMIZER:
-        return {"LEARNING_RATE": Config.LEARNING_RATE}
-    return {"LEARNING_RATE": config.LEARNING_RATE * config.BATCH_SIZE / Config.IMAGES_PER_GPU,
+    rate = Config.LEARNING_RATE
+    if config.OPTIMIZER == Config.OPTIMIZER:
+        rate = config.LEARNING_RATE * config.BATCH_SIZE / Config.IMAGES_PER_GPU
+    return {"LEARNING_RATE": rate,
             "WARMUP_STEPS": min(config.WARMUP_STEPS, int(WARMUP_SHARE * steps))}

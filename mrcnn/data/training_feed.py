@@ -40,9 +40,11 @@ class TrainingFeed(keras.utils.PyDataset):
     (seed, pass, position) alone, so threads change nothing and a resumed run goes on where it
     stopped.
 
-    Images of one batch get a common shape, see `batches.assemble`. Where shapes differ between
-    batches (any IMAGE_RESIZE_MODE but "square" and "crop") batch 0 is padded to a larger shape
-    than batch 1: Keras takes the sizes that vary from these two.
+    Images of one batch get a common shape, see `batches.assemble`, which may differ between
+    batches (any IMAGE_RESIZE_MODE but "square" and "crop"). On TensorFlow Keras looks at batches
+    0 and 1 before it reads, to learn which sizes vary; it shall find that height and width do, so
+    what it is shown as batch 0 is padded further. It looks in the thread that calls `fit`, which
+    has to be the one that made the feed, and reads in others.
 
     Args:
         dataset: a prepared Dataset.
@@ -75,6 +77,8 @@ class TrainingFeed(keras.utils.PyDataset):
         self.first_batch, self.batch_count = first_batch, batch_count
         self.error = None
         self.share = share
+        tensorflow = keras.backend.backend() == "tensorflow"
+        self._looked_at_in = threading.get_ident() if tensorflow else None
         if config.BATCH_SIZE % share[1]:
             raise ValueError(f"{config.BATCH_SIZE} images have no {share[1]} equal shares")
         self._reader = ExampleReader(dataset, config, False, augmentation,
@@ -130,8 +134,9 @@ class TrainingFeed(keras.utils.PyDataset):
         ]
 
     def _least_shape(self, index):
-        """The class says why batch 0 has to be larger than batch 1."""
-        if not self._varies or index != 0:
+        """Larger than batch 1 for batch 0 while Keras looks at both, see the class."""
+        looked_at = threading.get_ident() == self._looked_at_in
+        if not (self._varies and looked_at and index == 0):
             return (0, 0)
         return tuple(side + SIZE_STEP for side in common_shape(self._examples(1)))
 

@@ -56,10 +56,11 @@ def set_trainable(model, layers, config=None):
             that matches no layer, or none that may be trained.
     """
     candidates = list(named_layers(model))
-    if layers in ("3+", "4+", "5+") and not any(n.startswith("res5") for n, _ in candidates):
+    first = f"res{layers[:1]}"
+    if layers in ("3+", "4+", "5+") and not any(n.startswith(first) for n, _ in candidates):
         raise ValueError(
-            f"layers = {layers!r} names stages of the ResNets; with this BACKBONE use "
-            "'heads', 'all' or a regular expression over layer names"
+            f"layers = {layers!r} names stages of the ResNets (up to 4 with FEATURES = 'c4'); with "
+            "this network use 'heads', 'all' or a regular expression over layer names"
         )
     try:
         pattern = re.compile(NAMED.get(layers, layers))

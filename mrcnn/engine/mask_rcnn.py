@@ -4,6 +4,7 @@ Longer than other files because it is the public contract: docstrings for the mo
 the work is done in the files it imports.
 """
 
+import copy
 import functools
 import os
 import warnings
@@ -81,6 +82,7 @@ class MaskRCNN:
         self.resume_from = None
         self._anchors_of = functools.lru_cache(ANCHOR_SHAPES)(self._make_anchors)
         self._built_with = ConfigSnapshot(config)
+        self._as_built = copy.copy(config)  # anchors and the boxes' frame are those of the graph
         self.set_log_dir()
         self.devices = distribution.OneDevice()
         if mode == "training":
@@ -347,9 +349,16 @@ class MaskRCNN:
 
         Returns:
             As `detect`, with boxes and masks relative to the molded image.
+
+        Raises:
+            ValueError: no images, or metas that are not of this many classes.
         """
         self._need("inference")
         molded, metas = np.asarray(molded_images), np.asarray(image_metas)
+        size = self.config.IMAGE_META_SIZE
+        if molded.ndim != 4 or not molded.size or metas.shape != (len(molded), size):
+            raise ValueError(f"detect_molded: expected molded_images [B, H, W, C] and image_metas "
+                             f"[B, {size}], received {molded.shape} and {metas.shape}")
         height, width = molded.shape[1:3]
         windows = np.tile(np.array([0, 0, height, width]), (len(molded), 1))
         if verbose:
@@ -419,7 +428,7 @@ class MaskRCNN:
         inference.warn_of_limit(outputs[0], self.config.DETECTION_MAX_INSTANCES)
         return inference.results_of(
             outputs, originals, windows, molded.shape[1:], form, self.class_names,
-            self.config.box_edges, self.config.MASK_PASTE_FRAME,
+            self._as_built.box_edges, self.config.MASK_PASTE_FRAME,
         )
 
     def forward(self, molded_images, image_metas, anchors, min_confidence=None, classes=None):
@@ -463,7 +472,7 @@ class MaskRCNN:
         """
         return molding.unmold_detections(
             detections, mrcnn_mask, original_image_shape, image_shape, window,
-            edges=self.config.box_edges, frame=self.config.MASK_PASTE_FRAME,
+            edges=self._as_built.box_edges, frame=self.config.MASK_PASTE_FRAME,
         )
 
     def get_anchors(self, image_shape):
@@ -472,8 +481,9 @@ class MaskRCNN:
         return normalised
 
     def _make_anchors(self, height, width):
-        pixels = config_anchors(self.config, (height, width, self.config.IMAGE_CHANNEL_COUNT))
-        return pixels, box_geometry.norm_boxes(pixels, (height, width), self.config.box_edges)
+        built = self._as_built
+        pixels = config_anchors(built, (height, width, built.IMAGE_CHANNEL_COUNT))
+        return pixels, box_geometry.norm_boxes(pixels, (height, width), built.box_edges)
 
     def _batch_anchors(self, molded):
         anchors = self.get_anchors(molded.shape[1:])

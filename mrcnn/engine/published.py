@@ -76,9 +76,9 @@ def imagenet_path(backbone: str, style: str = "matterport", verbose: int = 1) ->
 
 def _kept(url, verbose):
     """The file of an address, where it already is or after the download."""
-    *_, folder, _, name = url.split("/")
-    name = name if url.startswith(_PYTORCH) else f"{folder}_{name}"  # model_final says little
-    for path in (Path(name), _torch_cache() / name):
+    *_, folder, _, theirs = url.split("/")
+    name = theirs if url.startswith(_PYTORCH) else f"{folder}_{theirs}"  # model_final says little
+    for path in (Path(theirs), Path(name), _torch_cache() / name):
         if path.is_file():
             return str(path)
     digits = _DIGITS.search(url)

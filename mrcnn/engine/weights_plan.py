@@ -121,7 +121,8 @@ def plan_by_name(
             adapted = adapt_channels(array, channels)
             plan.assignments.append(Assignment(key, variable, adapted, source))
             plan.notes.append(
-                f"{'/'.join(key[1:])}: stored for 3 image channels, adapted to {channels}"
+                f"{'/'.join(key[1:])}: stored for 3 image channels, adapted to {channels}; "
+                "train it too (FREEZE_AT = 0)"
             )
         else:
             plan.mismatched.append((key, array.shape, shape))

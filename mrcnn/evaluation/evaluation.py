@@ -93,7 +93,7 @@ class Evaluation:
         """Pascal VOC's average precision, of any data set; see `mrcnn.evaluation.voc`.
 
         Args:
-            iou: least IoU of a right detection.
+            iou: least IoU of a right detection, above 0.
             kind: "segm" or "bbox"; None for the one of this evaluation.
 
         Returns:
@@ -103,6 +103,8 @@ class Evaluation:
         kind = kind or self.kind
         if kind not in self.iou_types:
             raise ValueError(f"kind: expected one of {self.iou_types}, received {kind!r}")
+        if not 0 < iou <= 1:
+            raise ValueError(f"iou: expected a number above 0, up to 1, received {iou!r}")
         return voc.mean_and_classes(self.records, self.class_names, iou, kind)
 
     # --- for people --------------------------------------------------------------------------

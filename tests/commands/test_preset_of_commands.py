@@ -128,6 +128,16 @@ def test_what_is_said_wins_over_the_recipe(pets, options, stages, steps):
     assert (plan.stages(), plan.config.STEPS_PER_EPOCH) == (stages, steps)
 
 
+@pytest.mark.parametrize(("options", "steps"), [
+    ({"assignments": ("OPTIMIZER=adam",), "small": False, "epochs": 2}, 36),
+    ({"assignments": ("STAGES=[[heads, 1, 1], [all, 2, 0.1]]", "STEPS_PER_EPOCH=100")}, 200),
+    ({"small": True, "epochs": 1, "steps": 20}, 20), ({"epochs": 2, "steps": 10}, 20),
+    ({"small": True, "epochs": 1, "steps": 20, "assignments": ("OPTIMIZER=sgd",)}, 20),
+])
+def test_the_warm_up_is_a_tenth_of_the_run_at_most(pets, options, steps):
+    assert planned(pets, preset="paper", **options).config.WARMUP_STEPS == int(0.1 * steps)
+
+
 def test_random_weights_are_not_frozen(pets):
     config = planned(pets, preset="paper").config
     assert (config.FREEZE_AT, config.FREEZE_BN, config.TRAIN_BN) == (0, False, None)
@@ -169,12 +179,12 @@ def test_which_published_weights_a_school_starts_from(pets, monkeypatch, options
 def test_weights_of_another_school_are_refused_before_they_are_fetched(pets):
     with pytest.raises(ValueError, match="preset 'paper': coco.torchvision was trained under"):
         planned(pets, weights="coco+torchvision", preset="paper")
-    with pytest.raises(ValueError, match="'papper'.*nearest valid: paper"):
+    with pytest.raises(ValueError, match="coco.papper: expected .*nearest valid: coco.paper"):
         planned(pets, weights="coco+papper")
-    with pytest.raises(ValueError, match="coco.voc: expected a school"):
+    with pytest.raises(ValueError, match="coco.voc: expected coco or one of"):
         planned(pets, weights="coco+voc")
     code, out = run("detect", "coco+papper", "a.jpg")
-    assert code == 1 and "nearest valid: paper" in out
+    assert code == 1 and "nearest valid: coco+paper" in out
 
 
 def test_published_weights_of_a_school(pets, zoo_file, monkeypatch):
@@ -223,7 +233,7 @@ def test_a_school_mirrors_alone(preset, asked, kind):
     ("sgd", 2, 90000, {"LEARNING_RATE": 0.0025, "WARMUP_STEPS": 1000}),
     ("sgd", 16, 90000, {"LEARNING_RATE": 0.02, "WARMUP_STEPS": 1000}),
     ("sgd", 1, 500, {"LEARNING_RATE": 0.00125, "WARMUP_STEPS": 50}),
-    ("adamw", 4, 500, {"LEARNING_RATE": 0.001}),
+    ("adamw", 4, 500, {"LEARNING_RATE": 0.001, "WARMUP_STEPS": 50}),
 ])
 def test_the_rate_goes_with_the_batch(optimizer, batch, steps, expected):
     config = PaperConfig()

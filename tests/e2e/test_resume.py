@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from e2e.schools import small_config
 from tolerances import NETWORK
 
 from mrcnn.engine.weights import variable_table
@@ -55,6 +56,22 @@ def test_resumed_equals_unbroken(tmp_path, capsys, knobs):
     assert tiny.difference(*ends, start) < 0.001
     assert (resumed.keras_model.optimizer.iterations
             == unbroken.keras_model.optimizer.iterations == 4)
+
+
+def test_resumed_equals_unbroken_where_shapes_differ(tmp_path):
+    """Each batch is padded as in the unbroken run."""
+    config = {"STEPS_PER_EPOCH": 2, "CHECKPOINT_KEEP": 0, "FREEZE_AT": 0, "FREEZE_BN": False}
+    dataset = tiny.shapes_of_sizes([(64, 90), (90, 64), (64, 64), (50, 120)])
+
+    def run(model):
+        return tiny.train(model, 2, dataset=dataset, learning_rate=0.0005).history
+
+    unbroken = MaskRCNN("training", small_config("paper", **config), tmp_path)
+    history = run(unbroken)
+    first = unbroken.checkpoint_path.format(epoch=1)
+    again = run(MaskRCNN.from_checkpoint(first, "training", tmp_path))
+    for name, values in history.items():
+        np.testing.assert_allclose(again[name], values[1:], rtol=NETWORK, err_msg=name)
 
 
 def copy_into_inference(trained, folder):

@@ -211,6 +211,27 @@ def test_a_change_of_a_built_in_knob_is_a_warning(model, config):
         model.detect(IMAGES[:1])
 
 
+@pytest.mark.parametrize(("molded", "metas"), [
+    ((0, 64, 64, 3), (0, 15)), ((1, 64, 64, 3), (1, 12)), ((64, 64, 3), (1, 15)),
+    ((2, 64, 64, 3), (1, 15))])
+def test_molded_images_of_other_shapes(model, molded, metas):
+    with pytest.raises(ValueError, match=r"detect_molded: expected .*\[B, H, W, C\]"):
+        model.detect_molded(np.zeros(molded), np.zeros(metas))
+
+
+def test_anchors_and_frame_stay_those_of_the_graph(model, config, expected):
+    before = config.RPN_ANCHOR_SCALES, config.BOX_NORMALIZATION
+    config.RPN_ANCHOR_SCALES = [2 * scale for scale in before[0]]
+    config.BOX_NORMALIZATION = "edges"
+    model._anchors_of.cache_clear()
+    with pytest.warns(UserWarning, match="RPN_ANCHOR_SCALES changed"):
+        found = model.detect(IMAGES)
+    assert_same(found, expected)
+    config.RPN_ANCHOR_SCALES, config.BOX_NORMALIZATION = before
+    with pytest.warns(UserWarning, match="RPN_ANCHOR_SCALES changed"):
+        model.detect(IMAGES[:1])
+
+
 # --- options of a call ----------------------------------------------------------------------
 
 

@@ -61,6 +61,13 @@ def test_what_is_trained(layers, expected):
         assert {w.path in trained for w in layer.weights} == {name in expected}, name
 
 
+def test_a_network_without_a_fifth_stage():
+    model = small_model(RESNET[:8])  # FEATURES = "c4"
+    assert set_trainable(model, "4+") == RESNET[6:8] + HEADS
+    with pytest.raises(ValueError, match=r"layers = '5\+' .*FEATURES = 'c4'"):
+        set_trainable(model, "5+")
+
+
 def test_a_second_stage_frees_what_the_first_froze():
     model = small_model()
     set_trainable(model, "heads")

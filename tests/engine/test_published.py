@@ -64,6 +64,8 @@ def test_what_is_here_already_is_taken(site, tmp_path):
     assert published.coco_weights_path("torchvision") == str(cache / f"coco-{DIGITS}.pth")
     (tmp_path / "here" / f"coco-{DIGITS}.pth").write_bytes(CONTENT)
     assert published.coco_weights_path("torchvision") == f"coco-{DIGITS}.pth"
+    (tmp_path / "here" / "model_final.pkl").write_bytes(CONTENT)
+    assert published.coco_weights_path("paper") == "model_final.pkl"
     assert not site["requests"]
 
 

@@ -62,6 +62,13 @@ def refused(path, match):
     (b"\x80\x02cnumpy.core.numeric\n_frombuffer\n(J\xff\xff\xff\x7fNK\x02\x85U\x01CtR.", ""),
     (b"\x80\x02K\x01" + b"\x85" * 5000 + b"Q.", "refers to"),  # a tuple in a tuple in a ...
     (b"\x80\x02}K\x01" + b"\x85" * 10 ** 6 + b"K\x01s.", "tuples"),  # as the name of a weight
+    (b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.", "tuple as a key"),  # 2 ** 60 parts to hash
+    (b"\x80\x02}()" + b"2\x86" * 60 + b"K\x01u.", "tuple as a key"),
+    (b"\x80\x02()" + b"2\x86" * 60 + b"K\x01d.", "tuple as a key"),
+    (b"\x80\x04(\x8f()" + b"2\x86" * 60 + b"\x90.", "tuple as a key"),
+    (b"\x80\x04()" + b"2\x86" * 60 + b"\x91.", "tuple as a key"),
+    (b"\x80\x02ccollections\nOrderedDict\n()" + b"2\x86" * 60 + b"K\x01\x86\x85\x85R.",
+     "damaged"),
 ])
 def test_pickles_that_ask_for_more_than_they_hold(tmp_path, pickled, match):
     (tmp_path / "many.pkl").write_bytes(pickled)

@@ -143,19 +143,17 @@ def school_knobs(data, config, settings, small, epochs):
         config: Config as far as it is known.
         settings: Settings.
         small: the light network.
-        epochs: of the whole run; None for those of the recipe.
+        epochs: of the whole run.
 
     Returns:
         dict knob -> value, stronger than the preset; {} without a school.
     """
     if school_of(config.PRESET) is None:
         return {}
-    if small:
-        return run_knobs(config, 0)
-    steps = max(1, len(data.train.image_ids) // config.BATCH_SIZE)
-    steps = settings.values.get("STEPS_PER_EPOCH", steps)
-    run = steps * (epochs or epochs_of(config.PRESET))
-    return {"STEPS_PER_EPOCH": steps, **run_knobs(config, run)}
+    steps = config.STEPS_PER_EPOCH
+    if not small and "STEPS_PER_EPOCH" not in settings.said(of_preset=False):
+        steps = max(1, len(data.train.image_ids) // config.BATCH_SIZE)
+    return {"STEPS_PER_EPOCH": steps, **run_knobs(config, steps * epochs)}
 
 
 def _scales(first):

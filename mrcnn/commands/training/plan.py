@@ -95,12 +95,15 @@ def make_plan(options):
     length = defaults.length_knobs(data, config, small, start, gpu)
     knobs.update(fitted, SEED=secrets.randbelow(2**31), **length)
     if strong:
-        strong.update({**(fitted if small else {}), **length},
-                      **defaults.school_knobs(data, config, settings, small, options.epochs))
+        strong.update({**(fitted if small else {}), **length})
     config = settings.config(knobs, strong)
-    if config.STAGES is None:
-        config.STAGES = defaults.stages(options.epochs, config, small, start,
-                                                 data.train.class_names, gpu)
+    rows = config.STAGES or defaults.stages(options.epochs, config, small, start,
+                                            data.train.class_names, gpu)
+    if strong:
+        strong.update(defaults.school_knobs(data, config, settings, small,
+                                            options.epochs or rows[-1][1]))
+        config = settings.config(knobs, strong)
+    config.STAGES = rows
     plan = TrainPlan(options, data, config, start, counts=_counts(statistics))
     is_fitted = fit and config.RPN_ANCHOR_SCALES == fitted.get("RPN_ANCHOR_SCALES")
     plan.lines = [*_data_lines(data), *defaults.preset_lines(config, settings),

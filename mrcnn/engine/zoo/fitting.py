@@ -62,7 +62,7 @@ def _refuse_other_meaning(file, config, exclude):
 
 
 def _other_answers(file, config):
-    preset = PRESETS[file.zoo]
+    preset = PRESETS[file.zoo]()
     known = PIXELS if file.is_backbone else ANSWERS
     other = [knob for knob in known if not same(getattr(config, knob), getattr(preset, knob))]
     notes = []

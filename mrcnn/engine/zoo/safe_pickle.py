@@ -19,8 +19,11 @@ MOST_TUPLES = 50_000  # several times what a ResNet-101's weights and optimizer 
 NUMBER_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 
 
-class OpeningPickle(pickle.Unpickler):
+class OpeningPickle(pickle._Unpickler):
     """An unpickler that knows only the names it is given.
+
+    Python's own, not the one in C, since what becomes a key can be looked at there: a tuple of a
+    tuple of a tuple, each twice in the next, is short to write and takes years to hash.
 
     Args:
         file: open for reading, binary.
@@ -35,6 +38,8 @@ class OpeningPickle(pickle.Unpickler):
     def __init__(self, file, path, names, storages=None):
         super().__init__(file, encoding="latin1")  # pickles of Python 2 are read too
         self._file, self._path, self._names, self._storages = file, path, names, storages
+
+    dispatch = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module, name):
         """Called by pickle for each name."""
@@ -66,6 +71,34 @@ class OpeningPickle(pickle.Unpickler):
             raise
         except Exception as error:  # pickle raises any kind at damaged data
             raise ValueError(f"{self._path}: damaged, or no weights file: {error}") from error
+
+
+def _checking(load, keys_of):
+    """An operation of the unpickler that first looks at what will be hashed.
+
+    Args:
+        load: the operation.
+        keys_of: function of the stack.
+    """
+    def checked(unpickler):
+        for key in keys_of(unpickler.stack):
+            check_key(key)
+        load(unpickler)
+    return checked
+
+
+for _opcode, _keys_of in ((pickle.SETITEM, lambda stack: stack[-2:-1]),
+                          (pickle.SETITEMS, lambda stack: stack[::2]),
+                          (pickle.DICT, lambda stack: stack[::2]),
+                          (pickle.ADDITEMS, lambda stack: stack),
+                          (pickle.FROZENSET, lambda stack: stack)):
+    OpeningPickle.dispatch[_opcode[0]] = _checking(OpeningPickle.dispatch[_opcode[0]], _keys_of)
+
+
+def check_key(key):
+    """ValueError for a key that is no text and no number."""
+    if not isinstance(key, (str, bytes, int, float, type(None))):
+        raise ValueError(f"a {type(key).__name__} as a key; expected a name or a number")
 
 
 def check_sizes(file):
@@ -152,9 +185,11 @@ class Maker:
         raise ValueError(f"a weights file may not change {name!r}")
 
 
-def ordered_dict(*arguments):
+def ordered_dict(pairs=()):
     """Stands for collections.OrderedDict, which PyTorch also hangs versions of modules on."""
-    return _Ordered(*arguments)
+    for key, _ in pairs:
+        check_key(key)
+    return _Ordered(pairs)
 
 
 class _Ordered(OrderedDict):
