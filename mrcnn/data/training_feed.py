@@ -134,8 +134,11 @@ class TrainingFeed(keras.utils.PyDataset):
         ]
 
     def _least_shape(self, index):
-        """Larger than batch 1 for batch 0 while Keras looks at both, see the class."""
-        looked_at = threading.get_ident() == self._looked_at_in
+        """Larger than batch 1 for batch 0 while Keras looks at both, see the class.
+
+        Of a single batch it takes the sizes as they are.
+        """
+        looked_at = threading.get_ident() == self._looked_at_in and self.batch_count != 1
         if not (self._varies and looked_at and index == 0):
             return (0, 0)
         return tuple(side + SIZE_STEP for side in common_shape(self._examples(1)))

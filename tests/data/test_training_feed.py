@@ -121,6 +121,9 @@ def test_keras_accepts_batches_of_changing_shape(mode, workers):
                          USE_MINI_MASK=False)
     model = fit(TrainingFeed(dataset, config, shuffle=False), steps=6)
     assert model.shapes == [(1, *shape, 3) for shape in shapes]
+    one = TrainingFeed(dataset, config, shuffle=False, batch_count=1)
+    model = fit(TrainingFeed(dataset, config, shuffle=False), steps=6, validation=one)
+    assert sorted(model.shapes) == sorted((1, *shape, 3) for shape in [*shapes, shapes[0]])
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -302,7 +302,8 @@ def test_other_channel_count(trained, file, channels):
     """In training the first kernel is adapted and keeps its answer to grey; else refused."""
     model = build_small(channels=channels)
     report = load_weights_by_name(model, file, mode="training")
-    assert report.notes == [f"conv1/kernel: stored for 3 image channels, adapted to {channels}"]
+    assert report.notes == [f"conv1/kernel: stored for 3 image channels, adapted to {channels}; "
+                            "train it too (FREEZE_AT = 0)"]
     old = trained.get_layer("conv1").get_weights()[0]
     new = model.get_layer("conv1").get_weights()[0]
     np.testing.assert_allclose(new.sum(axis=2), old.sum(axis=2), rtol=1e-6)
