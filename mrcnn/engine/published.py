@@ -98,7 +98,7 @@ def _in_rgb(path):
     if not copy.exists():
         layers = {}
         for (layer, leaf, weight), array in read_legacy_h5(path).items():
-            first = (leaf, weight) == ("conv1", "kernel")
+            first = (layer, weight) == ("conv1", "kernel")
             layers.setdefault(layer, []).append(
                 (f"{leaf}/{weight}:0", array[:, :, ::-1] if first else array))
         write_legacy_h5(copy, list(layers.items()))
