@@ -14,7 +14,7 @@ from mrcnn.config import Config
 from mrcnn.engine.checkpoint_files import find_checkpoints, read_checkpoint_meta
 from mrcnn.engine.downloads import download_trained_weights, models_folder
 from mrcnn.engine.legacy_h5 import weight_shapes
-from mrcnn.engine.published import coco_weights_path
+from mrcnn.engine.published import SCHOOLS, coco_weights_path
 from mrcnn.engine.run_folders import find_runs
 from mrcnn.engine.weights_advice import backbone_name, class_count
 from mrcnn.engine.zoo.fitting import PRESETS as ZOO_PRESETS
@@ -23,7 +23,6 @@ from mrcnn.presets import with_preset
 
 COCO = "coco"  # stands for Matterport's published weights, with "+" and a school for its own
 COCO_FILE = "mask_rcnn_coco.h5"
-SCHOOLS = ("paper", "torchvision")
 
 
 @dataclass
@@ -80,8 +79,9 @@ def checkpoint_of(path):
         ValueError: "coco+" and no school.
     """
     path = Path(path)
-    if not path.exists() and coco_school(str(path)):
-        return coco_weights(coco_school(str(path)))
+    school = None if path.exists() else coco_school(str(path))
+    if school:
+        return coco_weights(school)
     if path.is_file():
         return str(path)
     if not path.exists():

@@ -18,6 +18,7 @@ COCO = {
     ("paper", "resnet50"): f"{_COCO}mask_rcnn_R_50_FPN_3x/137849600/model_final_f10217.pkl",
     ("paper", "resnet101"): f"{_COCO}mask_rcnn_R_101_FPN_3x/138205316/model_final_a3ec72.pkl",
 }
+SCHOOLS = sorted({preset for preset, _ in COCO})
 # {(RESNET_STYLE, BACKBONE): address} of networks trained on ImageNet.
 IMAGENET = {
     ("pytorch", "resnet50"): f"{_PYTORCH}resnet50-0676ba61.pth",
@@ -96,10 +97,11 @@ def _in_rgb(path):
     """A copy of Keras' file that expects RGB images, made once."""
     copy = models_folder() / "mrcnn" / f"{Path(path).stem}_rgb.h5"
     if not copy.exists():
-        layers = {}
-        for (layer, leaf, weight), array in read_legacy_h5(path).items():
-            first = (layer, weight) == ("conv1", "kernel")
-            layers.setdefault(layer, []).append(
-                (f"{leaf}/{weight}:0", array[:, :, ::-1] if first else array))
-        write_legacy_h5(copy, list(layers.items()))
+        file = read_legacy_h5(path)
+        for key in file:
+            if key[0] == "conv1" and key[2] == "kernel":
+                file.arrays[key] = file[key][:, :, ::-1]
+        write_legacy_h5(copy, [
+            (layer, [(f"{leaf}/{weight}:0", file[layer, leaf, weight]) for _, leaf, weight in keys])
+            for layer, keys in file.by_layer().items()])
     return str(copy)

@@ -6,18 +6,14 @@ import pickle
 import numpy as np
 import pytest
 from engine.test_downloads import server  # noqa: F401 (a fixture)
-from zoo.small_files import torchvision_state
+from zoo.small_files import imagenet_state, torchvision_state
 
 from mrcnn.engine import downloads, published
 from mrcnn.engine.legacy_h5 import read_legacy_h5, write_legacy_h5
 
-STATE = torchvision_state()
-CONTENT = pickle.dumps(STATE, protocol=2)
+CONTENT = pickle.dumps(torchvision_state(), protocol=2)
 DIGITS = hashlib.sha256(CONTENT).hexdigest()[:8]
-BODY = "backbone.body."
-NET = {name.removeprefix(BODY): array for name, array in STATE.items() if name.startswith(BODY)}
-IMAGENET = pickle.dumps({**NET, "fc.weight": np.zeros((5, 128), np.float32),
-                         "fc.bias": np.zeros(5, np.float32)}, protocol=2)
+IMAGENET = pickle.dumps(imagenet_state(), protocol=2)
 
 
 @pytest.fixture

@@ -80,6 +80,14 @@ def torchvision_state(classes=CLASSES, seed=0):
             for name, shape in torchvision_shapes(classes).items()}
 
 
+def imagenet_state():
+    """{name: random array} of torchvision's ResNet, with its last layer for seven classes."""
+    body = "backbone.body."
+    return {**{name.removeprefix(body): one for name, one in torchvision_state().items()
+               if name.startswith(body)},
+            "fc.weight": np.zeros((7, 8 * WIDTH), np.float32), "fc.bias": np.zeros(7, np.float32)}
+
+
 DETECTRON2_NAMES = {
     "backbone.body.conv1": "backbone.bottom_up.stem.conv1",
     "backbone.body.bn1": "backbone.bottom_up.stem.conv1.norm",

@@ -11,6 +11,7 @@ from small_files import (
     SmallPaper,
     SmallTorchvision,
     detectron2_state,
+    imagenet_state,
     torchvision_state,
     write_pickle,
 )
@@ -204,15 +205,6 @@ def test_the_wrong_preset_is_named(torchvision_model, paper_model, tmp_path):
         assert knob in text
     assert 'with_preset(YourConfig, \'torchvision\')' in text
     assert with_preset(Plain, "torchvision")().RESNET_STYLE == "pytorch"
-
-
-def imagenet_state():
-    """{name: array} of torchvision's ResNet with its last layer, for seven classes."""
-    state = torchvision_state()
-    body = "backbone.body."
-    return {**{name.removeprefix(body): one for name, one in state.items()
-               if name.startswith(body)},
-            "fc.weight": np.zeros((7, 128), np.float32), "fc.bias": np.zeros(7, np.float32)}
 
 
 def test_a_network_for_imagenet_is_a_start(torchvision_model, tmp_path):

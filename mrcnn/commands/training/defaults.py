@@ -62,14 +62,14 @@ def weights_name(weights, small, preset=Config.PRESET):
     return weights or (NONE if small else COCO if school is None else IMAGENET)
 
 
-def published_backbone(config, said):
+def published_backbone(said):
     """BACKBONE of the weights to download: what was said, where it is a name, or a ResNet-50.
 
     Args:
-        config: Config as far as it is known.
         said: dict of the knobs that were set.
     """
-    return config.BACKBONE if isinstance(said.get("BACKBONE"), str) else "resnet50"
+    backbone = said.get("BACKBONE")
+    return backbone if isinstance(backbone, str) else "resnet50"
 
 
 def network_knobs(data, start, small, said, gpu):

@@ -82,8 +82,7 @@ def make_plan(options):
     _check_stages(asked.STAGES)
     _check_output(options.output)
     data, said = _sets(options), settings.said()
-    start = start or find_weights(weights, asked.RESNET_STYLE,
-                                  defaults.published_backbone(asked, said))
+    start = start or find_weights(weights, asked.RESNET_STYLE, defaults.published_backbone(said))
     knobs = defaults.network_knobs(data, start, small, said, gpu)
     knobs["NAME"] = data_defaults.run_name(options.data)
     strong = defaults.knobs_over_preset(data, start, small, settings)

@@ -35,11 +35,11 @@ class OpeningPickle(pickle._Unpickler):
         ValueError: the pickle mentions another name, or is no pickle at all; names it.
     """
 
+    dispatch = dict(pickle._Unpickler.dispatch)  # what is done for each opcode; more below
+
     def __init__(self, file, path, names, storages=None):
         super().__init__(file, encoding="latin1")  # pickles of Python 2 are read too
         self._file, self._path, self._names, self._storages = file, path, names, storages
-
-    dispatch = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module, name):
         """Called by pickle for each name."""
